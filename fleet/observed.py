@@ -1,0 +1,96 @@
+"""What is: everything that was read, and what could not be read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TypeVar
+
+from pydantic import Field
+
+from .resources import AnyResource, Resource
+from .spec import Model
+
+
+class Found(Model):
+    """An object that exists, and what others need to know of it (issuer, client_id, principal_id, object_id)."""
+
+    resource: AnyResource
+    outputs: dict[str, str] = Field(default_factory=dict)
+
+
+class Unknown(Model):
+    """An observation that failed. What it would have told is unknown, not absent."""
+
+    through: str
+    """As :attr:`~fleet.resources.Resource.seen_through`."""
+    reason: str
+    """What happened and what to do about it, for the user."""
+
+
+class Observation(Model):
+    """What one link's look at the world brought home; observations add up."""
+
+    found: tuple[Found, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+    conflicts: dict[str, str] = Field(default_factory=dict)
+    """Keys of wanted objects that must not be touched, each with the reason: a foreign object in their place."""
+
+
+class Tenancy(Model):
+    """Where the fleet lives and as whom we act there."""
+
+    tenant_id: str
+    subscription_id: str
+    subscription_name: str
+    operator_id: str
+    """Object id of the principal that runs us."""
+
+
+KindOfResource = TypeVar("KindOfResource", bound=Resource)
+
+
+class Observed(Model):
+    """The whole picture, from which and the spec the plan follows."""
+
+    tenancy: Tenancy
+    found: tuple[Found, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+    conflicts: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def gather(cls, tenancy: Tenancy, observations: Iterable[Observation]) -> Observed:
+        """One picture out of the links' observations."""
+        parts = list(observations)
+        return cls(
+            tenancy=tenancy,
+            found=tuple(found for part in parts for found in part.found),
+            unknown=tuple(unknown for part in parts for unknown in part.unknown),
+            conflicts={key: reason for part in parts for key, reason in part.conflicts.items()},
+        )
+
+    @cached_property
+    def _places(self) -> Mapping[str, list[Found]]:
+        places: dict[str, list[Found]] = defaultdict(list)
+        for found in self.found:
+            places[found.resource.place].append(found)
+        return places
+
+    @cached_property
+    def _blind(self) -> Mapping[str, str]:
+        return {unknown.through: unknown.reason for unknown in self.unknown}
+
+    def find(self, wanted: Resource) -> Found | None:
+        """The found object that is the wanted one, or None."""
+        candidates = self._places.get(wanted.place, ())
+        likeliest = max(candidates, key=lambda found: wanted.likeness(found.resource), default=None)
+        return likeliest if likeliest is not None and wanted.likeness(likeliest.resource) else None
+
+    def why_unknown(self, wanted: Resource) -> str | None:
+        """Why it cannot be told whether the object exists, or None where it can."""
+        return self._blind.get(wanted.seen_through)
+
+    def output(self, wanted_key: str, name: str) -> str | None:
+        """An output of the object with this key, or None while nothing of that key was found."""
+        return next((found.outputs.get(name) for found in self._places.get(wanted_key, ())), None)

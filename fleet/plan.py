@@ -1,0 +1,181 @@
+"""The difference between what is wanted and what is, as an ordered list of changes. Pure: no request is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Any
+
+from .observed import Found, Observed
+from .resources import AnyResource, Difference, FederatedIdentityCredential, Resource, Secret, Vault, Webhook
+from .spec import Fleet, Model
+from .wanted import Wanted, wanted
+
+
+class Action(StrEnum):
+    """What a change does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RECOVER = "recover"
+    DELETE = "delete"
+
+
+class Change(Model):
+    """One step: printed by ``plan``, applied by ``reconcile``, kept in the run's artifact."""
+
+    action: Action
+    resource: AnyResource
+    """The object as it shall be; of a deletion, as it is."""
+    differences: tuple[Difference, ...] = ()
+    reason: str
+    after: tuple[str, ...] = ()
+    """Keys of the changes of this plan that must be applied before."""
+
+    @property
+    def key(self) -> str:
+        """Unique within a plan."""
+        return self.resource.key
+
+
+class Hold(Model):
+    """A wanted object that is left alone, and why."""
+
+    key: str
+    reason: str
+    mistake: bool = True
+    """False where it only waits for another held object."""
+
+
+class Plan(Model):
+    """Changes in an order in which they can be applied, and what is held."""
+
+    fleet: str
+    changes: tuple[Change, ...] = ()
+    holds: tuple[Hold, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to change and nothing held: the world is as the fleet says."""
+        return not self.changes and not self.holds
+
+
+def plan(fleet: Fleet, observed: Observed) -> Plan:
+    """The changes that bring the world from ``observed`` to ``fleet``.
+
+    A foreign object in the place of a wanted one, and whatever could not be observed, holds what depends on it;
+    everything else is planned. An object that is as wanted yields nothing.
+    """
+    changes: dict[str, Change] = {}
+    holds: dict[str, Hold] = {}
+    for item in wanted(fleet, observed):
+        key = item.resource.key
+        if hold := _hold(item, observed, holds):
+            holds[key] = hold
+        elif change := _change(item, observed.find(item.resource)):
+            after = tuple(needed for needed in dict.fromkeys(item.needs) if needed in changes)
+            changes[key] = change.model_copy(update={"after": after})
+    return Plan(fleet=fleet.name, changes=tuple(changes.values()), holds=tuple(holds.values()))
+
+
+def _hold(item: Wanted, observed: Observed, holds: dict[str, Hold]) -> Hold | None:
+    resource = item.resource
+    if reason := observed.conflicts.get(resource.key):
+        return Hold(key=resource.key, reason=reason)
+    if reason := observed.why_unknown(resource):
+        return Hold(key=resource.key, reason=reason)
+    if waits_for := next((needed for needed in item.needs if needed in holds), None):
+        return Hold(key=resource.key, reason=f"waits for {waits_for}", mistake=False)
+    found = observed.find(resource)
+    if found is None:
+        return None
+    if isinstance(found.resource, Vault | Secret) and found.resource.soft_deleted and not item.recover:
+        reason = f"{resource.key} is soft-deleted: set soft_deleted: recover on the vault to bring it back"
+        return Hold(key=resource.key, reason=reason)
+    if isinstance(resource, Webhook) and isinstance(found.resource, Webhook):
+        return _webhook_hold(resource, found.resource)
+    return _foreign_hold(item, found.resource)
+
+
+def _webhook_hold(resource: Webhook, found: Webhook) -> Hold | None:
+    if found.delivery is resource.delivery:
+        return None
+    reason = (
+        f"{resource.cluster} has the webhook as {found.delivery}, the spec wants {resource.delivery}: the two break "
+        f"each other's permissions. Remove the other one, or set webhook: {found.delivery}"
+    )
+    return Hold(key=resource.key, reason=reason)
+
+
+def _foreign_hold(item: Wanted, found: Resource) -> Hold | None:
+    """A namespace is shared by nature; of every other object with a mark, the mark decides."""
+    mine = getattr(item.resource, "owner", None)
+    if mine is None or "owner" not in item.resource.compared or item.adopt:
+        return None
+    theirs = getattr(found, "owner", None)
+    if theirs == mine:
+        return None
+    whose = f"belongs to the fleet {theirs}" if theirs else "exists and does not carry our mark"
+    return Hold(key=item.resource.key, reason=f"{whose}: rename ours, or set adopt: true to take it over")
+
+
+def _change(item: Wanted, found: Found | None) -> Change | None:
+    resource = item.resource
+    if found is None:
+        return Change(action=Action.CREATE, resource=resource, differences=_all_fields(resource), reason="is missing")
+    if getattr(found.resource, "soft_deleted", False):
+        gone = (Difference(field="soft_deleted", old=True, new=False),)
+        return Change(action=Action.RECOVER, resource=resource, differences=gone, reason="is soft-deleted")
+    differences = resource.differences(found.resource)
+    if not differences:
+        return None
+    fields = ", ".join(difference.field for difference in differences)
+    if isinstance(found.resource, FederatedIdentityCredential):  # a credential's name cannot be changed
+        resource = resource.model_copy(update={"name": found.resource.name})
+    return Change(
+        action=Action.UPDATE,
+        resource=resource,
+        differences=differences,
+        reason=f"differs in {fields}",
+    )
+
+
+def _all_fields(resource: Resource) -> tuple[Difference, ...]:
+    """What a creation sets: everything but what already stands in the key."""
+    shown = resource.compared or tuple(
+        field for field in type(resource).model_fields if field not in {"kind", "identity", "cluster", "name"}
+    )
+    return tuple(
+        Difference(field=field, old=None, new=value)
+        for field in shown
+        if (value := getattr(resource, field)) not in (None, False)
+    )
+
+
+def levels(changes: Iterable[Change]) -> Iterator[tuple[Change, ...]]:
+    """The changes in rounds: those of a round depend on earlier rounds only."""
+    waiting = list(changes)
+    done: set[str] = set()
+    keys = {change.key for change in waiting}
+    while waiting:
+        ready = tuple(change for change in waiting if done.issuperset(keys.intersection(change.after)))
+        if not ready:
+            stuck = ", ".join(change.key for change in waiting)
+            message = f"changes wait for each other: {stuck}"
+            raise ValueError(message)
+        yield ready
+        done.update(change.key for change in ready)
+        waiting = [change for change in waiting if change.key not in done]
+
+
+def shown(value: Any) -> str:
+    """A field's value as a person reads it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple | list):
+        return ", ".join(shown(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={shown(item)}" for key, item in value.items())
+    return getattr(value, "name", None) or str(value)

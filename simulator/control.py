@@ -1,0 +1,51 @@
+"""What the simulator tells about itself, straight at its own port: no cloud has these routes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+
+from .provenance import Provenance
+from .routing import Refusal, Routes
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from .simulation import Simulation
+
+
+def _envelope(request: Request, refusal: Refusal) -> Response:  # noqa: ARG001 - the table's signature
+    return JSONResponse({"error": refusal.message}, status_code=refusal.status)
+
+
+ROUTES = Routes("control", _envelope)
+
+
+@ROUTES.add("GET", "/healthz", Provenance.ASSUMED, "our own")
+async def healthz(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
+    """Answers as soon as the simulator serves."""
+    return JSONResponse({"status": "ok", "now": simulation.clock.now().isoformat()})
+
+
+@ROUTES.add("GET", "/requests", Provenance.ASSUMED, "our own")
+async def requests(simulation: Simulation, request: Request) -> Response:
+    """Every request so far, or those after ``?since=N``; with counts by host and the number of writes."""
+    since = int(request.query_params.get("since", "0"))
+    journal = simulation.journal
+    entries = journal.entries[since:]
+    return JSONResponse(
+        {
+            "total": len(journal.entries),
+            "writes": sum(entry.writes for entry in entries),
+            "hosts": journal.counts(),
+            "requests": [asdict(entry) for entry in entries],
+        }
+    )
+
+
+@ROUTES.add("GET", "/unknown", Provenance.ASSUMED, "our own")
+async def not_simulated(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
+    """What was asked that no route answers."""
+    return JSONResponse(simulation.unknown)

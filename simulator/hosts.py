@@ -1,0 +1,96 @@
+"""Which service answers under which host name, and the journal of what was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from . import control
+from .azure import arm, entra, graph, vault_data
+from .clock import stopwatch
+from .journal import Entry
+from .kubernetes import oidc
+from .kubernetes.api import KubernetesApi
+from .routing import Service, unknown
+from .webhook import repository
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from .simulation import Simulation
+
+_LOOPBACK = ("127.0.0.1", "localhost")
+
+
+class Hosts:
+    """The whole simulated internet as one ASGI application."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        entra_service = Service(simulation, entra.ROUTES)
+        self._exact: dict[str, ASGIApp] = {
+            "login.microsoftonline.com": entra_service,
+            "login.windows.net": entra_service,
+            "graph.microsoft.com": Service(simulation, graph.ROUTES),
+            "management.azure.com": Service(simulation, *arm.TABLES),
+            "azure.github.io": Service(simulation, repository.ROUTES),
+        } | dict.fromkeys(_LOOPBACK, Service(simulation, control.ROUTES))
+        self._suffixes: dict[str, ASGIApp] = {
+            ".vault.azure.net": Service(simulation, vault_data.ROUTES),
+            ".azmk8s.io": KubernetesApi(simulation),
+            ".oic.prod-aks.azure.com": Service(simulation, oidc.ROUTES),
+        }
+
+    def resolves(self, host: str) -> bool:
+        """Whether the name exists in the simulated DNS; a vault's and a cluster's does only while they do."""
+        if host.endswith(".vault.azure.net"):
+            return vault_data.resolves(self._simulation, host)
+        if host.endswith(".azmk8s.io"):
+            return self._simulation.cluster_by_host(host) is not None
+        return self._service(host) is not None
+
+    def _service(self, host: str) -> ASGIApp | None:
+        if host in self._exact:
+            return self._exact[host]
+        return next((service for suffix, service in self._suffixes.items() if host.endswith(suffix)), None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request under the host it asks for, and note it."""
+        host = scope.get("simulated_host") or (Request(scope).url.hostname or "")
+        started = stopwatch()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        if latency := self._simulation.weather.dials.latency:
+            await asyncio.sleep(latency)
+        service = self._service(host)
+        try:
+            if service is None:
+                await unknown(self._simulation, Request(scope, receive))(scope, receive, sending)
+            else:
+                await service(scope, receive, sending)
+        finally:
+            if host not in _LOOPBACK:
+                self._note(scope, host, status, stopwatch() - started)
+
+    def _note(self, scope: Scope, host: str, status: int, seconds: float) -> None:
+        agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"").decode("latin-1")
+        self._simulation.journal.note(
+            Entry(
+                at=self._simulation.clock.now().isoformat(),
+                method=scope["method"],
+                host=host,
+                path=scope["path"],
+                query=scope.get("query_string", b"").decode("latin-1"),
+                status=status,
+                milliseconds=round(seconds * 1000, 3),
+                caller=agent.split(" ", 1)[0],
+            )
+        )
