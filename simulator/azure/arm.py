@@ -1,0 +1,13 @@
+"""management.azure.com: the tables of all providers, the more particular ones first."""
+
+from . import authorization, cluster_operations, clusters, features, managed_identities, subscriptions, vaults
+
+TABLES = (
+    clusters.TABLE,
+    cluster_operations.TABLE,
+    vaults.TABLE,
+    managed_identities.TABLE,
+    features.TABLE,
+    authorization.TABLE,
+    subscriptions.TABLE,
+)

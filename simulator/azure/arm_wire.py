@@ -1,0 +1,204 @@
+"""What all of Azure Resource Manager's routes share: tables, envelope, the caller and its permissions, answers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, Response
+
+from simulator.provenance import Provenance, rule
+from simulator.routing import Handler, Refusal, Routes
+
+from . import odata, roles, tokens
+from .state import Json, Subscription
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from simulator.simulation import Simulation
+
+HOST = "https://management.azure.com"
+SUBSCRIPTION = "/subscriptions/{sub}"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/{{rg}}"
+
+
+def _standing(request: Request) -> dict[str, str]:
+    """The headers on every answer."""
+    headers = {
+        "cache-control": "no-cache",
+        "pragma": "no-cache",
+        "expires": "-1",
+        "strict-transport-security": "max-age=31536000; includeSubDomains",
+        "x-content-type-options": "nosniff",
+        "x-ms-request-id": str(uuid.uuid4()),
+        "x-ms-correlation-request-id": request.headers.get("x-ms-correlation-request-id", str(uuid.uuid4())),
+    }
+    if request.method == "DELETE":
+        headers["x-ms-ratelimit-remaining-subscription-deletes"] = "799"
+    elif request.method != "GET":
+        headers["x-ms-ratelimit-remaining-subscription-writes"] = "799"
+    return headers
+
+
+def _envelope(request: Request, refusal: Refusal) -> Response:
+    error = {"code": refusal.code, "message": refusal.message, **refusal.extra}
+    headers = _standing(request) | refusal.headers
+    return JSONResponse({"error": error}, refusal.status, headers=headers, media_type="application/json; charset=utf-8")
+
+
+def table() -> Routes:
+    """A table of ARM routes, whose paths match without regard to case."""
+    return Routes("arm", _envelope, ignore_case=True)
+
+
+def answer(request: Request, body: Json | None, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """An answer that succeeds; ``body`` None is an empty one."""
+    standing = _standing(request) | (headers or {})
+    if body is None:
+        return Response(status_code=status, headers=standing)
+    return JSONResponse(body, status, headers=standing)
+
+
+@rule(
+    "arm", "clients wait 30 s between polls unless told otherwise", Provenance.RECORDED, "wire/aks.yaml poll, seam.md"
+)
+def wait(simulation: Simulation, until: datetime) -> dict[str, str]:
+    """The header that says when to ask again: after 30 s of the cloud's time, or when ``until`` is reached.
+
+    Under a second it is told in milliseconds: azure-core takes ``Retry-After: 0`` for none, which is 30 s.
+    """
+    remaining = (until - simulation.clock.now()).total_seconds()
+    seconds = min(simulation.weather.retry_after(30), max(remaining, 0.05))
+    if seconds >= 1:
+        return {"Retry-After": str(round(seconds))}
+    return {"x-ms-retry-after-ms": str(round(seconds * 1000))}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks."""
+
+    object_id: str
+    client_id: str
+
+
+@rule("arm", "401 names the tenant to sign in to", Provenance.REPORTED, "azwi.md phase (tenant)")
+async def caller(simulation: Simulation, request: Request) -> Caller:
+    """Who asks, by the bearer token; a 401 refusal without one."""
+    tenant = simulation.azure.tenant_id
+    realm = f'Bearer authorization_uri="https://login.windows.net/{tenant}", error="invalid_token", error_description='
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        problem = "The authentication failed because of missing 'Authorization' header."
+        message = "Authentication failed. The 'Authorization' header is missing."
+        raise Refusal(401, "AuthenticationFailed", message, headers={"WWW-Authenticate": f'{realm}"{problem}"'})
+    claims = await tokens.verify(simulation, token, tokens.MANAGEMENT)
+    if claims is None:
+        problem = "The access token is invalid."
+        headers = {"WWW-Authenticate": f'{realm}"{problem}"'}
+        raise Refusal(401, "InvalidAuthenticationToken", problem, headers=headers)
+    return Caller(claims["oid"], claims["appid"])
+
+
+def subscription(simulation: Simulation, sub: str) -> Subscription:
+    """The subscription, or 404."""
+    found = simulation.azure.subscriptions.get(sub.lower())
+    if found is None:
+        raise Refusal(404, "SubscriptionNotFound", f"The subscription '{sub}' could not be found.")
+    return found
+
+
+def needs(action: str, scope: str) -> Callable[[Handler], Handler]:
+    """Decorate a handler of those that may do ``action`` at ``scope``, templates over the path's parameters.
+
+    The caller stands in ``request.state.caller``. '' as the action lets everybody in who is signed in.
+    """
+
+    def guard(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def guarded(simulation: Simulation, request: Request) -> Response:
+            _has_api_version(request)
+            request.state.caller = await caller(simulation, request)
+            if "sub" in request.path_params:
+                subscription(simulation, request.path_params["sub"])
+            if action:
+                places = request.path_params
+                authorize(simulation, request.state.caller, action.format_map(places), scope.format_map(places))
+            return await handler(simulation, request)
+
+        return guarded
+
+    return guard
+
+
+@rule("arm", "every request names an api-version", Provenance.DOCUMENTED, "MissingApiVersionParameter")
+def _has_api_version(request: Request) -> None:
+    if not request.query_params.get("api-version"):
+        message = (
+            "The api-version query parameter (?api-version=) is required for all requests with the exception of "
+            "the deployment template functions."
+        )
+        raise Refusal(400, "MissingApiVersionParameter", message)
+
+
+def authorize(simulation: Simulation, who: Caller, action: str, scope: str) -> None:
+    """403 as role-assignments.yaml ``forbidden`` unless the caller's roles allow it."""
+    if not roles.allowed(simulation, who.object_id, action, scope):
+        message = (
+            f"The client '{who.client_id}' with object id '{who.object_id}' does not have authorization to perform "
+            f"action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please "
+            "refresh your credentials."
+        )
+        raise Refusal(403, "AuthorizationFailed", message)
+
+
+def group(simulation: Simulation, request: Request) -> Json:
+    """The resource group of the path, or 404."""
+    sub, rg = request.path_params["sub"], request.path_params["rg"]
+    found = simulation.azure.resource_groups.get(f"/subscriptions/{sub}/resourcegroups/{rg}".lower())
+    if found is None:
+        raise Refusal(404, "ResourceGroupNotFound", f"Resource group '{rg}' could not be found.")
+    return found
+
+
+def resource_not_found(kind: str, name: str, rg: str) -> Refusal:
+    """00-reading-notes.yaml ``not_found_resource``: the gateway answers it, alike for every provider."""
+    message = (
+        f"The Resource '{kind}/{name}' under resource group '{rg}' was not found. For more details please go to "
+        "https://aka.ms/ARMResourceNotFoundFix"
+    )
+    return Refusal(404, "ResourceNotFound", message, headers={"x-ms-failure-cause": "gateway"})
+
+
+@rule("arm", "writing needs the provider registered", Provenance.REPORTED, "limits-and-errors E1 AKS preview flag")
+def registered(simulation: Simulation, request: Request, namespace: str) -> None:
+    """409 where the subscription has not registered the provider."""
+    provider = subscription(simulation, request.path_params["sub"]).providers.get(namespace.lower())
+    if provider is not None and provider.state != "Registered":
+        message = (
+            f"The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found for "
+            "how to register subscriptions."
+        )
+        raise Refusal(409, "MissingSubscriptionRegistration", message)
+
+
+def filtered(
+    request: Request,
+    items: list[Json],
+    functions: dict[str, Callable[[Any, str], bool]] | None = None,
+) -> list[Json]:
+    """The items that ``$filter`` lets through; 400 for a filter that is not understood."""
+    text = request.query_params.get("$filter", "")
+    if not text:
+        return items
+    try:
+        parsed = odata.parse(text, functions)
+    except odata.FilterError as error:
+        message = f"Invalid $filter '{text}' specified in the query string: {error}."
+        raise Refusal(400, "InvalidFilterInQueryString", message) from None
+    return [item for item in items if parsed.matches(item)]

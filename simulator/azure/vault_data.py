@@ -1,0 +1,338 @@
+"""``<vault>.vault.azure.net``: secrets."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+
+from simulator.provenance import Provenance, rule
+from simulator.routing import Handler, Refusal, Routes
+
+from . import vault_access
+from .state import Json, Secret, SecretVersion, Vault
+from .vault_names import vault_of_host
+from .wire import json_object
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from simulator.simulation import Simulation
+
+_SOURCE = "wire/keyvault-secrets.yaml"
+_PAGE = 25
+
+
+def _standing(request: Request) -> dict[str, str]:
+    return {
+        "cache-control": "no-cache",
+        "x-ms-keyvault-region": request.scope.get("vault_region", ""),
+        "x-ms-keyvault-service-version": "1.9.3070.1",
+        "x-ms-keyvault-network-info": "conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=InterNetwork;",
+        "strict-transport-security": "max-age=31536000;includeSubDomains",
+        "x-content-type-options": "nosniff",
+        "x-ms-request-id": secrets.token_hex(16),
+    }
+
+
+def _envelope(request: Request, refusal: Refusal) -> Response:
+    error: Json = {"code": refusal.code, "message": refusal.message, **refusal.extra}
+    return JSONResponse({"error": error}, refusal.status, headers=_standing(request) | refusal.headers)
+
+
+ROUTES = Routes("key vault", _envelope)
+
+
+def resolves(simulation: Simulation, host: str) -> bool:
+    """Whether the host name is in the simulated DNS: the vault's, once registered and until deleted."""
+    vault = vault_of_host(simulation.azure, host)
+    return vault is not None and vault.registered_at <= simulation.clock.now()
+
+
+def _answer(request: Request, body: Json) -> Response:
+    return JSONResponse(body, headers=_standing(request))
+
+
+def _vault(simulation: Simulation, request: Request) -> Vault:
+    vault = vault_of_host(simulation.azure, request.url.hostname or "")
+    if vault is None:
+        raise Refusal(404, "NotFound", f"There is no vault at {request.url.hostname}.")
+    request.scope["vault_region"] = vault.body["location"]
+    return vault
+
+
+def needs(permission: str) -> Callable[[Handler], Handler]:
+    """Decorate a handler of those who have this secret permission, in the words of access policies.
+
+    The challenge comes before everything else, existence and body included. The vault is in ``request.state.vault``.
+    """
+
+    def guard(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def guarded(simulation: Simulation, request: Request) -> Response:
+            vault = request.state.vault = _vault(simulation, request)
+            who = await vault_access.caller(simulation, request, vault)
+            vault_access.authorize(simulation, vault, who, permission, request.path_params.get("name", ""))
+            return await handler(simulation, request)
+
+        return guarded
+
+    return guard
+
+
+def _base(vault: Vault) -> str:
+    return str(vault.body["properties"]["vaultUri"]).rstrip("/")
+
+
+def _attributes(vault: Vault, version: SecretVersion) -> Json:
+    retention = vault.body["properties"]["softDeleteRetentionInDays"]
+    custom = "" if retention == 90 else "Customized"
+    purgeable = "" if vault.body["properties"].get("enablePurgeProtection") else "+Purgeable"
+    attributes: Json = {"enabled": version.enabled}
+    if version.not_before is not None:
+        attributes["nbf"] = version.not_before
+    if version.expires is not None:
+        attributes["exp"] = version.expires
+    return attributes | {
+        "created": version.created,
+        "updated": version.updated,
+        "recoveryLevel": f"{custom}Recoverable{purgeable}",
+        "recoverableDays": retention,
+    }
+
+
+def _item(vault: Vault, secret: Secret, version: SecretVersion, *, versioned: bool) -> Json:
+    """A secret without its value."""
+    identity = f"{_base(vault)}/secrets/{secret.name}" + (f"/{version.id}" if versioned else "")
+    body: Json = {"id": identity, "attributes": _attributes(vault, version)}
+    if version.content_type is not None:
+        body["contentType"] = version.content_type
+    if version.tags is not None:
+        body["tags"] = version.tags
+    return body
+
+
+def _bundle(vault: Vault, secret: Secret, version: SecretVersion) -> Json:
+    return {"value": version.value, **_item(vault, secret, version, versioned=True)}
+
+
+def _missing(name: str) -> Refusal:
+    message = (
+        f"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you may "
+        "be able to recover it using the correct recovery command. For help resolving this issue, please see "
+        "https://go.microsoft.com/fwlink/?linkid=2125182"
+    )
+    return Refusal(404, "SecretNotFound", message)
+
+
+def _live(request: Request) -> Secret:
+    name = request.path_params["name"]
+    found: Secret | None = request.state.vault.secrets.get(name.lower())
+    if found is None or found.deleted_at is not None or not found.versions:
+        raise _missing(name)
+    return found
+
+
+def _version(request: Request, secret: Secret) -> SecretVersion:
+    wanted = request.path_params.get("version", "")
+    found = next((one for one in secret.versions if one.id == wanted), None) if wanted else secret.versions[-1]
+    if found is None:
+        raise _missing(f"{secret.name}/{wanted}")
+    return found
+
+
+def _conflict(inner: str, message: str) -> Refusal:
+    return Refusal(409, "Conflict", message, extra={"innererror": {"code": inner}})
+
+
+@rule("key vault", "a deleted name is reserved, and for a while unusable", Provenance.REPORTED, f"{_SOURCE} errors")
+def _usable(simulation: Simulation, name: str, secret: Secret | None) -> None:
+    if secret is None:
+        return
+    if secret.free_at is not None and simulation.clock.now() < secret.free_at:
+        if secret.busy == "recovered":
+            text = f"Secret {name} is currently being recovered and cannot be re-created; retry later."
+            raise _conflict("ObjectIsBeingRecovered", text)
+        text = f"Secret {name} is currently being deleted and cannot be re-created; retry later."
+        raise _conflict("ObjectIsBeingDeleted", text)
+    if secret.deleted_at is not None:
+        text = (
+            f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this "
+            "state, the secret can only be recovered or purged."
+        )
+        raise _conflict("ObjectIsDeletedButRecoverable", text)
+
+
+def _busy(simulation: Simulation, secret: Secret, what: str) -> None:
+    secret.busy, secret.free_at = what, simulation.weather.after("secret_deletion")
+
+
+@ROUTES.add("PUT", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} set")
+@needs("set")
+async def set_secret(simulation: Simulation, request: Request) -> Response:
+    """A new version, whether or not there was one: 200."""
+    vault, name = request.state.vault, request.path_params["name"]
+    sent = await json_object(request, "BadParameter")
+    if not isinstance(sent.get("value"), str):
+        raise Refusal(400, "BadParameter", "Property  has invalid value\r\n")
+    secret: Secret | None = vault.secrets.get(name.lower())
+    _usable(simulation, name, secret)
+    if secret is None or not secret.versions:
+        secret = vault.secrets[name.lower()] = Secret(name, [])
+    now = int(simulation.clock.seconds())
+    attributes = sent.get("attributes") or {}
+    version = SecretVersion(
+        id=secrets.token_hex(16),
+        value=sent["value"],
+        content_type=sent.get("contentType"),
+        tags=sent.get("tags"),
+        enabled=attributes.get("enabled", True),
+        created=now,
+        updated=now,
+        not_before=attributes.get("nbf"),
+        expires=attributes.get("exp"),
+    )
+    secret.versions.append(version)
+    return _answer(request, _bundle(vault, secret, version))
+
+
+@ROUTES.add("GET", "/secrets", Provenance.RECORDED, f"{_SOURCE} list")
+@needs("list")
+async def list_secrets(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
+    """All names, without versions and values."""
+    vault = request.state.vault
+    live = [one for one in vault.secrets.values() if one.deleted_at is None and one.versions]
+    items = [_item(vault, one, one.versions[-1], versioned=False) for one in live]
+    return _paged(request, vault, items)
+
+
+@ROUTES.add("GET", "/secrets/{name}/versions", Provenance.RECORDED, f"{_SOURCE} versions")
+@needs("list")
+async def list_versions(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
+    """All versions of a secret by their ids, not by time."""
+    vault, secret = request.state.vault, _live(request)
+    ordered = sorted(secret.versions, key=lambda version: version.id)
+    return _paged(request, vault, [_item(vault, secret, one, versioned=True) for one in ordered])
+
+
+@rule(
+    "key vault", "nextLink is null on the last page and names port 443", Provenance.RECORDED, f"{_SOURCE} list quirks"
+)
+def _paged(request: Request, vault: Vault, items: list[Json]) -> Response:
+    query = request.query_params
+    size = int(query["maxresults"]) if query.get("maxresults", "").isdigit() else _PAGE
+    token = query.get("$skiptoken", "")
+    first = int(urlsafe_b64decode(token).decode().removeprefix("at ")) if token else 0
+    link = None
+    if first + size < len(items):
+        token = urlsafe_b64encode(f"at {first + size:08}".encode()).decode()
+        where = f"{_base(vault)}:443{request.url.path}"
+        link = f"{where}?api-version={query.get('api-version', '')}&$skiptoken={token}&maxresults={size}"
+    return _answer(request, {"value": items[first : first + size], "nextLink": link})
+
+
+@ROUTES.add("GET", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} get_latest")
+@ROUTES.add("GET", "/secrets/{name}/{version}", Provenance.RECORDED, f"{_SOURCE} get_version")
+@needs("get")
+async def get_secret(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
+    """The value, of the latest version unless one is named."""
+    secret = _live(request)
+    version = _version(request, secret)
+    if not version.enabled:
+        text = "Operation get is not allowed on a disabled secret."
+        raise Refusal(403, "Forbidden", text, extra={"innererror": {"code": "SecretDisabled"}})
+    return _answer(request, _bundle(request.state.vault, secret, version))
+
+
+@ROUTES.add("PATCH", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} patch")
+@ROUTES.add("PATCH", "/secrets/{name}/{version}", Provenance.RECORDED, f"{_SOURCE} patch")
+@needs("set")
+async def update_secret(simulation: Simulation, request: Request) -> Response:
+    """Change what is beside the value; the version stays."""
+    secret = _live(request)
+    version = _version(request, secret)
+    sent = await json_object(request, "BadParameter")
+    attributes = sent.get("attributes") or {}
+    version.enabled = attributes.get("enabled", version.enabled)
+    version.not_before = attributes.get("nbf", version.not_before)
+    version.expires = attributes.get("exp", version.expires)
+    version.content_type = sent.get("contentType", version.content_type)
+    version.tags = sent.get("tags", version.tags)
+    version.updated = int(simulation.clock.seconds())
+    return _answer(request, _item(request.state.vault, secret, version, versioned=True))
+
+
+def _tombstone(vault: Vault, secret: Secret, *, versioned: bool) -> Json:
+    assert secret.deleted_at is not None
+    purge = secret.deleted_at + timedelta(days=vault.body["properties"]["softDeleteRetentionInDays"])
+    return {
+        "recoveryId": f"{_base(vault)}/deletedsecrets/{secret.name}",
+        "deletedDate": int(secret.deleted_at.timestamp()),
+        "scheduledPurgeDate": int(purge.timestamp()),
+        **_item(vault, secret, secret.versions[-1], versioned=versioned),
+    }
+
+
+@ROUTES.add("DELETE", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} delete")
+@needs("delete")
+async def delete_secret(simulation: Simulation, request: Request) -> Response:
+    """Soft-delete all versions."""
+    secret = _live(request)
+    secret.deleted_at = simulation.clock.now()
+    _busy(simulation, secret, "deleted")
+    return _answer(request, _tombstone(request.state.vault, secret, versioned=True))
+
+
+def _deleted(simulation: Simulation, request: Request) -> Secret:
+    """A deleted secret, once its deletion is through."""
+    name = request.path_params["name"]
+    found: Secret | None = request.state.vault.secrets.get(name.lower())
+    pending = found is not None and found.free_at is not None and simulation.clock.now() < found.free_at
+    if found is None or found.deleted_at is None or pending:
+        message = f"Deleted Secret not found: {name}"
+        raise Refusal(404, "SecretNotFound", message)
+    return found
+
+
+@ROUTES.add("GET", "/deletedsecrets", Provenance.DOCUMENTED, "get deleted secrets")
+@needs("list")
+async def list_deleted(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
+    """The soft-deleted secrets."""
+    vault = request.state.vault
+    gone = [one for one in vault.secrets.values() if one.deleted_at is not None]
+    return _paged(request, vault, [_tombstone(vault, one, versioned=False) for one in gone])
+
+
+@ROUTES.add("GET", "/deletedsecrets/{name}", Provenance.DOCUMENTED, "get deleted secret")
+@needs("get")
+async def get_deleted(simulation: Simulation, request: Request) -> Response:
+    """One soft-deleted secret; 404 until its deletion is through."""
+    return _answer(request, _tombstone(request.state.vault, _deleted(simulation, request), versioned=True))
+
+
+@ROUTES.add("POST", "/deletedsecrets/{name}/recover", Provenance.RECORDED, f"{_SOURCE} recover")
+@needs("recover")
+async def recover(simulation: Simulation, request: Request) -> Response:
+    """Bring a secret back with all versions."""
+    secret = _deleted(simulation, request)
+    secret.deleted_at = None
+    _busy(simulation, secret, "recovered")
+    return _answer(request, _item(request.state.vault, secret, secret.versions[-1], versioned=True))
+
+
+@ROUTES.add("DELETE", "/deletedsecrets/{name}", Provenance.RECORDED, f"{_SOURCE} purge")
+@needs("purge")
+async def purge(simulation: Simulation, request: Request) -> Response:
+    """Delete for good: 204; the name is unusable for some seconds more."""
+    secret = _deleted(simulation, request)
+    if request.state.vault.body["properties"].get("enablePurgeProtection"):
+        text = "Operation purge is not allowed on this vault because purge protection is enabled."
+        raise Refusal(403, "Forbidden", text, extra={"innererror": {"code": "ForbiddenByPolicy"}})
+    secret.versions, secret.deleted_at = [], None
+    _busy(simulation, secret, "purged")
+    return Response(status_code=204, headers=_standing(request))
