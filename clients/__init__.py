@@ -1,0 +1,1 @@
+"""The edge: credentials, SDK clients, one error hierarchy, and all waiting and retrying."""

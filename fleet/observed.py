@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import Field
 
-from .resources import AnyResource, Resource
+from .resources import AnyResource, Outputs, Resource
 from .spec import Model
 
 
@@ -18,6 +18,8 @@ class Found(Model):
 
     resource: AnyResource
     outputs: dict[str, str] = Field(default_factory=dict)
+    ours: bool = True
+    """Whether the evidence says that this fleet made it; what carries no mark of its own follows its parent."""
 
 
 class Unknown(Model):
@@ -69,6 +71,17 @@ class Observed(Model):
             unknown=tuple(unknown for part in parts for unknown in part.unknown),
             conflicts={key: reason for part in parts for key, reason in part.conflicts.items()},
         )
+
+    def with_applied(self, resources: Iterable[Resource], outputs: Outputs) -> Observed:
+        """The picture after these objects were made so, without another look at the world."""
+        applied = {resource.key: resource.resolved(outputs) for resource in resources}
+        kept = [found for found in self.found if found.resource.key not in applied]
+        earlier = {found.resource.key: found.outputs for found in self.found}
+        new = [
+            Found(resource=resource, outputs={**earlier.get(key, {}), **outputs.get(key, {})})
+            for key, resource in applied.items()
+        ]
+        return self.model_copy(update={"found": (*kept, *new)})
 
     @cached_property
     def _places(self) -> Mapping[str, list[Found]]:

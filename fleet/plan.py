@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
+from pydantic import Field
+
 from .observed import Found, Observed
-from .resources import AnyResource, Difference, FederatedIdentityCredential, Resource, Secret, Vault, Webhook
+from .resources import AnyResource, Difference, FederatedIdentityCredential, Namespace, Resource, Secret, Vault, Webhook
 from .spec import Fleet, Model
 from .wanted import Wanted, wanted
 
@@ -31,6 +33,8 @@ class Change(Model):
     reason: str
     after: tuple[str, ...] = ()
     """Keys of the changes of this plan that must be applied before."""
+    known: dict[str, str] = Field(default_factory=dict)
+    """What is known of the existing object: its outputs, such as object_id. Empty where it is missing."""
 
     @property
     def key(self) -> str:
@@ -94,7 +98,7 @@ def _hold(item: Wanted, observed: Observed, holds: dict[str, Hold]) -> Hold | No
         return Hold(key=resource.key, reason=reason)
     if isinstance(resource, Webhook) and isinstance(found.resource, Webhook):
         return _webhook_hold(resource, found.resource)
-    return _foreign_hold(item, found.resource)
+    return _foreign_hold(item, found)
 
 
 def _webhook_hold(resource: Webhook, found: Webhook) -> Hold | None:
@@ -107,14 +111,11 @@ def _webhook_hold(resource: Webhook, found: Webhook) -> Hold | None:
     return Hold(key=resource.key, reason=reason)
 
 
-def _foreign_hold(item: Wanted, found: Resource) -> Hold | None:
-    """A namespace is shared by nature; of every other object with a mark, the mark decides."""
-    mine = getattr(item.resource, "owner", None)
-    if mine is None or "owner" not in item.resource.compared or item.adopt:
+def _foreign_hold(item: Wanted, found: Found) -> Hold | None:
+    """A namespace is shared by nature; every other object that is not ours stays as it is unless it is adopted."""
+    if found.ours or item.adopt or isinstance(item.resource, Namespace):
         return None
-    theirs = getattr(found, "owner", None)
-    if theirs == mine:
-        return None
+    theirs = getattr(found.resource, "owner", None)
     whose = f"belongs to the fleet {theirs}" if theirs else "exists and does not carry our mark"
     return Hold(key=item.resource.key, reason=f"{whose}: rename ours, or set adopt: true to take it over")
 
@@ -137,6 +138,7 @@ def _change(item: Wanted, found: Found | None) -> Change | None:
         resource=resource,
         differences=differences,
         reason=f"differs in {fields}",
+        known=found.outputs,
     )
 
 

@@ -51,6 +51,11 @@ class Resource(Model):
         raise NotImplementedError
 
     @property
+    def title(self) -> str:
+        """The object as a person would name it, without its kind."""
+        return self.key.partition(":")[2]
+
+    @property
     def place(self) -> str:
         """Where a found object is looked for; one place may hold several (all credentials of an identity)."""
         return self.key
@@ -186,7 +191,11 @@ class Secret(Resource):
 
 
 class Application(Resource):
-    """An Entra application of this tenant alone. Its outputs: client_id, object_id."""
+    """An Entra application of this tenant alone. Its outputs: client_id, object_id.
+
+    A federated application must not accept personal accounts: besides the risk, Graph allows only 60 writes a minute
+    to those (Microsoft Graph throttling limits).
+    """
 
     compared = ("display_name", "sign_in_audience", "owner")
 
@@ -254,6 +263,8 @@ class FederatedIdentityCredential(Resource):
     kind: Literal["federated-credential"] = "federated-credential"
     identity: str
     identity_kind: IdentityKind
+    object_id: Value | None = None
+    """Of an application."""
     resource_group: str | None = None
     """Of a managed identity."""
     cluster: str
@@ -264,6 +275,10 @@ class FederatedIdentityCredential(Resource):
     issuer: Value
     subject: str
     audience: str = naming.AUDIENCE
+
+    @property
+    def title(self) -> str:
+        return f"{self.namespace}/{self.service_account} on {self.cluster}"
 
     @property
     def key(self) -> str:
@@ -303,6 +318,10 @@ class RoleAssignment(Resource):
     principal_id: Value
 
     @property
+    def title(self) -> str:
+        return f"{self.role} to {self.identity} on {self.vault}"
+
+    @property
     def key(self) -> str:
         return f"role-assignment:{self.identity}/{self.vault}/{self.role}"
 
@@ -328,6 +347,10 @@ class AccessPolicy(Resource):
     resource_group: str
     principal_id: Value
     secrets: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{self.identity} on {self.vault}"
 
     @property
     def key(self) -> str:
@@ -361,6 +384,10 @@ class Namespace(Resource):
     owner: str | None
 
     @property
+    def title(self) -> str:
+        return f"{self.name} on {self.cluster}"
+
+    @property
     def key(self) -> str:
         return f"namespace:{self.cluster}/{self.name}"
 
@@ -382,6 +409,10 @@ class ServiceAccount(Resource):
     tenant_id: str | None
     token_expiration: str | None = None
     owner: str | None
+
+    @property
+    def title(self) -> str:
+        return f"{self.namespace}/{self.name} on {self.cluster}"
 
     @property
     def key(self) -> str:
@@ -410,6 +441,18 @@ class Deployment(Resource):
     """Value of the pod label azure.workload.identity/use; only exactly "true" reaches the webhook."""
     owner: str | None
 
+    def differences(self, found: Self) -> tuple[Difference, ...]:
+        """Containers and variables that the spec does not name are others' (sidecars, injected settings)."""
+        plain = [difference for difference in super().differences(found) if difference.field != "containers"]
+        there = {container.name: container for container in found.containers}
+        for container in self.containers:
+            plain += _container_differences(container, there.get(container.name))
+        return tuple(plain)
+
+    @property
+    def title(self) -> str:
+        return f"{self.namespace}/{self.name} on {self.cluster}"
+
     @property
     def key(self) -> str:
         return f"deployment:{self.cluster}/{self.namespace}/{self.name}"
@@ -417,6 +460,21 @@ class Deployment(Resource):
     @property
     def seen_through(self) -> str:
         return f"kubernetes:{self.cluster}"
+
+
+def _container_differences(wanted: Container, found: Container | None) -> list[Difference]:
+    where = f"containers[{wanted.name}]"
+    if found is None:
+        return [Difference(field=where, old=None, new=wanted.image)]
+    fields = {"image": (found.image, wanted.image)}
+    if wanted.command:
+        fields["command"] = (" ".join(found.command), " ".join(wanted.command))
+    fields |= {f"env[{name}]": (found.env.get(name, ""), value) for name, value in wanted.env.items()}
+    return [
+        Difference(field=f"{where}.{field}", old=old or None, new=new)
+        for field, (old, new) in fields.items()
+        if old != new
+    ]
 
 
 AnyResource = Annotated[

@@ -187,9 +187,11 @@ class _Outlook:
     def workload(self, workload: Workload, cluster: Cluster) -> Iterator[Wanted]:
         identity = self.fleet.identity(workload.identity)
         adopt = workload.adopt or self.fleet.adopt
+        is_application = identity.kind is IdentityKind.APPLICATION
         credential = FederatedIdentityCredential(
             identity=identity.name,
             identity_kind=identity.kind,
+            object_id=self.known(identity_key(identity), "object_id") if is_application else None,
             resource_group=identity.resource_group,
             cluster=cluster.name,
             namespace=workload.namespace,

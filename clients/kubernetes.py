@@ -1,0 +1,231 @@
+"""One cluster's API: how to get in, and the few verbs that the chain needs, on plain objects.
+
+Server-side apply is the only way we write: it owns just the fields that we send, so what others set stays.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import yaml
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.config import ConfigException, load_kube_config, load_kube_config_from_dict
+
+from fleet import naming
+
+from .errors import Denied, Invalid, Missing, translated
+from .traffic import Traffic
+from .waiting import Patience
+
+AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
+"""The Entra application of every AKS API server: the audience of the tokens that an Entra-integrated cluster takes."""
+
+_PAGE = 500
+_PLURALS = {
+    "Namespace": "/api/v1/namespaces",
+    "ServiceAccount": "/api/v1/serviceaccounts",
+    "Pod": "/api/v1/pods",
+    "Deployment": "/apis/apps/v1/deployments",
+    "MutatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+    "ConfigMap": "/api/v1/configmaps",
+}
+
+Json = dict[str, Any]
+
+
+def path_of(kind: str, namespace: str = "", name: str = "") -> str:
+    """The path of a collection or object; without ``namespace`` of a namespaced kind, over all namespaces."""
+    prefix, plural = _PLURALS[kind].rsplit("/", 1)
+    within = f"/namespaces/{quote(namespace)}" if namespace else ""
+    return f"{prefix}{within}/{plural}" + (f"/{quote(name)}" if name else "")
+
+
+@dataclass
+class Kubernetes:
+    """A cluster that we are signed in to. Errors are :class:`~clients.errors.CloudError` naming cluster and object."""
+
+    name: str
+    _api: ApiClient
+    _token: Callable[[], Awaitable[str]] | None
+    _patience: Patience
+    _kubeconfig: Callable[[str | None], Json]
+
+    async def get(self, path: str) -> Json:
+        """One object. ``Missing`` where there is none."""
+        return await self._call("GET", path)
+
+    async def list(self, path: str, **query: str) -> list[Json]:
+        """All objects of a collection, page by page."""
+        items: list[Json] = []
+        page: dict[str, str] = {"limit": str(_PAGE)}
+        while True:
+            answer = await self._call("GET", path, {**query, **page})
+            items += answer.get("items") or []
+            token = answer.get("metadata", {}).get("continue")
+            if not token:
+                return items
+            page["continue"] = token
+
+    async def apply(self, obj: Json) -> Json:
+        """Server-side apply as field manager ``workload-identity``; fields of others that we name become ours."""
+        metadata = obj["metadata"]
+        path = path_of(obj["kind"], metadata.get("namespace", ""), metadata["name"])
+        query = {"fieldManager": naming.FIELD_MANAGER, "force": "true"}
+        return await self._call("PATCH", path, query, obj, "application/apply-patch+yaml")
+
+    async def merge(self, path: str, patch: Json) -> Json:
+        """A JSON merge patch: the one way to take away a field that somebody else set."""
+        query = {"fieldManager": naming.FIELD_MANAGER}
+        return await self._call("PATCH", path, query, patch, "application/merge-patch+json")
+
+    async def create(self, path: str, obj: Json, **query: str) -> Json:
+        """POST to a collection or subresource; the answer."""
+        return await self._call("POST", path, query, obj)
+
+    async def try_pod(self, namespace: str, pod: Json) -> Json:
+        """The pod as it would be admitted, by a dry run: nothing is created. Failures are told at once."""
+        answer: Json = json.loads(
+            await self._once("POST", path_of("Pod", namespace), {"dryRun": "All"}, pod, "application/json")
+        )
+        return answer
+
+    async def delete(self, path: str) -> None:
+        """Delete an object and what depends on it. One that is gone already is no error."""
+        try:
+            await self._call("DELETE", path, body={"propagationPolicy": "Background"})
+        except Missing:
+            return
+
+    async def text(self, path: str, **query: str) -> str:
+        """A plain-text answer, such as a pod's log."""
+        return (await self._send("GET", path, query, None, "application/json")).decode("utf-8", "replace")
+
+    async def token(self, namespace: str, service_account: str, audience: str, seconds: int = 3600) -> str:
+        """A token of the ServiceAccount for ``audience``, by the TokenRequest API. It is a secret."""
+        path = f"{path_of('ServiceAccount', namespace, service_account)}/token"
+        answer = await self.create(path, {"spec": {"audiences": [audience], "expirationSeconds": seconds}})
+        token: str = answer["status"]["token"]
+        return token
+
+    async def kubeconfig_file(self) -> Path:
+        """A kubeconfig for programs such as helm, readable by us alone. The caller removes it."""
+        config = self._kubeconfig(await self._token() if self._token else None)
+        descriptor, path = tempfile.mkstemp(prefix="kubeconfig-")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yaml.safe_dump(config, file)
+        return Path(path)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        content_type: str = "application/json",
+    ) -> Json:
+        answer: Json = json.loads(await self._send(method, path, query or {}, body, content_type) or b"{}")
+        return answer
+
+    async def _send(
+        self, method: str, path: str, query: Mapping[str, str], body: Json | None, content_type: str
+    ) -> bytes:
+        return await self._patience.request(lambda: self._once(method, path, query, body, content_type))
+
+    async def _once(
+        self, method: str, path: str, query: Mapping[str, str], body: Json | None, content_type: str
+    ) -> bytes:
+        url = self._api.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {await self._token()}"
+        else:
+            headers.update(self._own_authorization())
+        with translated(f"cluster {self.name}, {path.split('/v1/', 1)[-1]}"):
+            response = await self._api.rest_client.request(method, url, headers=headers, body=body)
+            data: bytes = await response.read()
+            if not 200 <= response.status <= 299:
+                error = ApiException(http_resp=response)
+                error.body = data.decode("utf-8", "replace")
+                raise error
+            return data
+
+    def _own_authorization(self) -> dict[str, str]:
+        settings = self._api.configuration.auth_settings()
+        token = settings.get("BearerToken")
+        return {token["key"]: token["value"]} if token and token.get("value") else {}
+
+
+async def from_context(name: str, context: str, patience: Patience, traffic: Traffic) -> Kubernetes:
+    """The cluster behind a context of the user's kubeconfig (KUBECONFIG, else ~/.kube/config)."""
+    configuration = _configuration(traffic)
+    try:
+        await load_kube_config(context=context, client_configuration=configuration, persist_config=False)
+    except ConfigException as error:
+        advice = "Check context in the fleet file, and KUBECONFIG"
+        raise Invalid(f"cluster {name}", f"kubeconfig: {error}", code="Kubeconfig", advice=advice) from error
+
+    def kubeconfig(token: str | None) -> Json:  # noqa: ARG001 - the context's own credentials serve
+        for candidate in os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config")).split(os.pathsep):
+            config: Json = yaml.safe_load(Path(candidate).read_text(encoding="utf-8")) or {}
+            if any(item["name"] == context for item in config.get("contexts") or ()):
+                return {**config, "current-context": context}
+        raise Invalid(f"cluster {name}", f"no kubeconfig holds the context {context}", code="Kubeconfig")
+
+    return Kubernetes(name, ApiClient(configuration), None, patience, kubeconfig)
+
+
+async def from_kubeconfig(
+    name: str,
+    kubeconfig: Json,
+    entra_token: Callable[[], Awaitable[str]],
+    patience: Patience,
+    traffic: Traffic,
+) -> Kubernetes:
+    """The AKS cluster of a kubeconfig that ARM handed out.
+
+    Where its user is an exec plugin (kubelogin, on Entra-integrated clusters) a token of ``entra_token`` is sent
+    instead, fetched anew when it expires; else the kubeconfig's own certificate or token serves.
+    """
+    users = {user["name"]: user["user"] for user in kubeconfig.get("users", ())}
+    context = next(item["context"] for item in kubeconfig["contexts"] if item["name"] == kubeconfig["current-context"])
+    by_entra = "exec" in users[context["user"]] or "auth-provider" in users[context["user"]]
+    configuration = _configuration(traffic)
+    if not by_entra:
+        await load_kube_config_from_dict(kubeconfig, client_configuration=configuration)
+        return Kubernetes(name, ApiClient(configuration), None, patience, lambda _: kubeconfig)
+    cluster = next(item["cluster"] for item in kubeconfig["clusters"] if item["name"] == context["cluster"])
+    configuration.host = cluster["server"]
+    configuration.ca_cert_data = base64.b64decode(cluster["certificate-authority-data"]).decode()
+
+    def with_token(token: str | None) -> Json:
+        return {**kubeconfig, "users": [{"name": context["user"], "user": {"token": token}}]}
+
+    return Kubernetes(name, ApiClient(configuration), entra_token, patience, with_token)
+
+
+def read_kubeconfig(name: str, text: str) -> Json:
+    """A kubeconfig's YAML. ``Denied`` where the service handed out something else."""
+    config = yaml.safe_load(text)
+    if not isinstance(config, dict) or "current-context" not in config:
+        raise Denied(f"cluster {name}", "the service handed out no usable kubeconfig", code="Kubeconfig")
+    return config
+
+
+def _configuration(traffic: Traffic) -> Configuration:
+    configuration = Configuration()
+    configuration.trace_configs = [traffic.aiohttp_trace()]
+    configuration.retries = 0
+    return configuration

@@ -1,0 +1,266 @@
+"""Everything a run needs to talk to the outside, opened once and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+import aiohttp
+import httpx
+import jwt
+from azure.core.pipeline.transport import AioHttpTransport
+
+from fleet.observed import Tenancy
+from fleet.spec import Cluster
+
+from . import kubernetes
+from .errors import Denied, translated
+from .traffic import Traffic
+from .waiting import Patience
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.keyvault.secrets.aio import SecretClient
+    from azure.mgmt.authorization.aio import AuthorizationManagementClient
+    from azure.mgmt.containerservice.aio import ContainerServiceClient
+    from azure.mgmt.keyvault.aio import KeyVaultManagementClient
+    from azure.mgmt.msi.aio import ManagedServiceIdentityClient
+    from azure.mgmt.resource.features.aio import FeatureClient
+    from azure.mgmt.resource.resources.aio import ResourceManagementClient
+    from msgraph.graph_service_client import GraphServiceClient
+
+ARM_SCOPE = "https://management.azure.com/.default"
+GRAPH_SCOPE = "https://graph.microsoft.com/.default"
+_AKS_SCOPE = f"{kubernetes.AKS_SERVER_APPLICATION}/.default"
+_POLL_SECONDS = 5
+
+Client = TypeVar("Client")
+
+
+@dataclass
+class Arm:
+    """The Azure Resource Manager clients of one subscription, each made when it is first used.
+
+    Imports stand inside: together they take longer than the requests of a small plan.
+    """
+
+    credential: AsyncTokenCredential
+    subscription_id: str
+    transport: AioHttpTransport
+
+    def _make(self, client: Callable[..., Client]) -> Client:
+        # Retries are ours (waiting.py); the SDK's own would multiply with them.
+        return client(
+            self.credential,
+            self.subscription_id,
+            transport=self.transport,
+            retry_total=0,
+            polling_interval=_POLL_SECONDS,
+        )
+
+    @cached_property
+    def clusters(self) -> ContainerServiceClient:
+        from azure.mgmt.containerservice.aio import ContainerServiceClient
+
+        return self._make(ContainerServiceClient)
+
+    @cached_property
+    def vaults(self) -> KeyVaultManagementClient:
+        from azure.mgmt.keyvault.aio import KeyVaultManagementClient
+
+        return self._make(KeyVaultManagementClient)
+
+    @cached_property
+    def identities(self) -> ManagedServiceIdentityClient:
+        from azure.mgmt.msi.aio import ManagedServiceIdentityClient
+
+        return self._make(ManagedServiceIdentityClient)
+
+    @cached_property
+    def authorization(self) -> AuthorizationManagementClient:
+        from azure.mgmt.authorization.aio import AuthorizationManagementClient
+
+        return self._make(AuthorizationManagementClient)
+
+    @cached_property
+    def features(self) -> FeatureClient:
+        from azure.mgmt.resource.features.aio import FeatureClient
+
+        return self._make(FeatureClient)
+
+    @cached_property
+    def resources(self) -> ResourceManagementClient:
+        from azure.mgmt.resource.resources.aio import ResourceManagementClient
+
+        return self._make(ResourceManagementClient)
+
+
+class Clients:
+    """The signed-in operator's clients. Use :func:`open_clients`.
+
+    A plain class on purpose: Prefect walks through dataclasses and models that it is handed, and has no business here.
+    """
+
+    def __init__(
+        self, credential: AsyncTokenCredential, session: aiohttp.ClientSession, patience: Patience, traffic: Traffic
+    ) -> None:
+        self.credential, self.patience, self.traffic = credential, patience, traffic
+        self.transport = AioHttpTransport(session=session, session_owner=False)
+        self.closing = AsyncExitStack()
+        self.tenancy: Tenancy | None = None
+        self._vaults: dict[str, SecretClient] = {}
+        self._clusters: dict[str, asyncio.Task[kubernetes.Kubernetes]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    @cached_property
+    def arm(self) -> Arm:
+        """The fleet's subscription. The tenancy must be known."""
+        assert self.tenancy is not None
+        return Arm(self.credential, self.tenancy.subscription_id, self.transport)
+
+    @property
+    def tenant_id(self) -> str:
+        """The subscription's tenant. The tenancy must be known."""
+        assert self.tenancy is not None
+        return self.tenancy.tenant_id
+
+    @property
+    def subscription_id(self) -> str:
+        """The subscription. The tenancy must be known."""
+        assert self.tenancy is not None
+        return self.tenancy.subscription_id
+
+    @property
+    def operator_id(self) -> str:
+        """Our own object id. The tenancy must be known."""
+        assert self.tenancy is not None
+        return self.tenancy.operator_id
+
+    @cached_property
+    def graph(self) -> GraphServiceClient:
+        """Microsoft Graph, v1.0."""
+        from .graph import graph_client
+
+        client = httpx.AsyncClient(event_hooks=self.traffic.httpx_hooks(), timeout=60, follow_redirects=True)
+        self.closing.push_async_callback(client.aclose)
+        return graph_client(self.credential, client)
+
+    def secrets(self, vault: str) -> SecretClient:
+        """The secrets of a vault, as the operator."""
+        if vault not in self._vaults:
+            self._vaults[vault] = self.secrets_as(self.credential, vault)
+        return self._vaults[vault]
+
+    def secrets_as(self, credential: AsyncTokenCredential, vault: str) -> SecretClient:
+        """The secrets of a vault, as somebody else."""
+        from azure.keyvault.secrets.aio import SecretClient
+
+        from fleet.naming import vault_url
+
+        return SecretClient(vault_url(vault), credential, transport=self.transport, retry_total=0)
+
+    async def cluster(self, cluster: Cluster) -> kubernetes.Kubernetes:
+        """The cluster's API, signed in once however many ask at the same time."""
+        if cluster.name not in self._clusters:
+            task = asyncio.create_task(self._sign_in(cluster))
+            self._clusters[cluster.name] = task
+        try:
+            return await asyncio.shield(self._clusters[cluster.name])
+        except BaseException:
+            self._clusters.pop(cluster.name, None)
+            raise
+
+    async def _sign_in(self, cluster: Cluster) -> kubernetes.Kubernetes:
+        if cluster.context is not None:
+            return self._keep(await kubernetes.from_context(cluster.name, cluster.context, self.patience, self.traffic))
+        group = cluster.resource_group or ""
+
+        async def credentials() -> kubernetes.Json:
+            with translated(f"cluster {cluster.name}, its kubeconfig"):
+                answer = await self.arm.clusters.managed_clusters.list_cluster_user_credentials(group, cluster.name)
+            value = next(iter(answer.kubeconfigs or ())).value or b""
+            return kubernetes.read_kubeconfig(cluster.name, bytes(value).decode())
+
+        config = await self.patience.request(credentials)
+        return self._keep(
+            await kubernetes.from_kubeconfig(cluster.name, config, self._aks_token, self.patience, self.traffic)
+        )
+
+    def _keep(self, client: kubernetes.Kubernetes) -> kubernetes.Kubernetes:
+        self.closing.push_async_callback(client.close)
+        return client
+
+    async def _aks_token(self) -> str:
+        with translated("the operator's token for AKS"):
+            return (await self.credential.get_token(_AKS_SCOPE)).token
+
+    def writing(self, what: str) -> asyncio.Lock:
+        """The lock of a thing that takes one writer at a time: an identity's credentials, a vault's policies."""
+        return self._locks.setdefault(what, asyncio.Lock())
+
+
+@asynccontextmanager
+async def open_clients(patience: Patience | None = None) -> AsyncIterator[Clients]:
+    """Sign in as DefaultAzureCredential finds the operator; closes everything at the end."""
+    from azure.identity.aio import DefaultAzureCredential
+
+    traffic = Traffic()
+    session = aiohttp.ClientSession(
+        trust_env=True,
+        auto_decompress=False,  # azure-core does it
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[traffic.aiohttp_trace()],
+        connector=aiohttp.TCPConnector(limit=100),
+    )
+    async with session:
+        transport = AioHttpTransport(session=session, session_owner=False)
+        async with DefaultAzureCredential(transport=transport, retry_total=2) as credential:
+            clients = Clients(credential, session, patience or Patience(), traffic)
+            async with clients.closing:
+                yield clients
+
+
+async def find_tenancy(clients: Clients, subscription: str) -> Tenancy:
+    """The subscription by name or id, its tenant, and who we are there.
+
+    Raises ``Denied`` where no credential works, and where the operator sees no such subscription.
+    """
+    from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
+
+    async def visible() -> list[tuple[str, str, str]]:
+        client = SubscriptionClient(clients.credential, transport=clients.transport, retry_total=0)
+        with translated("the operator's subscriptions"):
+            return [
+                (item.subscription_id or "", item.display_name or "", getattr(item, "tenant_id", None) or "")
+                async for item in client.subscriptions.list()
+            ]
+
+    claims = await _operator(clients)
+    seen = await clients.patience.request(visible)
+    for subscription_id, name, tenant_id in seen:
+        if subscription.lower() in (subscription_id.lower(), name.lower()):
+            return Tenancy(
+                tenant_id=tenant_id or claims["tid"],
+                subscription_id=subscription_id,
+                subscription_name=name,
+                operator_id=claims["oid"],
+            )
+    others = ", ".join(f"{name} ({subscription_id})" for subscription_id, name, _ in seen) or "none"
+    message = f"the operator {claims.get('appid', claims['oid'])} sees no such subscription; it sees: {others}"
+    advice = "Correct subscription in the fleet file, or give the operator Reader on it"
+    raise Denied(f"subscription {subscription}", message, code="SubscriptionNotFound", advice=advice)
+
+
+async def _operator(clients: Clients) -> dict[str, str]:
+    """The claims of our own token. Only read, not verified: they are about us."""
+
+    async def token() -> str:
+        with translated("the operator's sign-in"):
+            return (await clients.credential.get_token(ARM_SCOPE)).token
+
+    claims: dict[str, str] = jwt.decode(await clients.patience.request(token), options={"verify_signature": False})
+    return claims

@@ -1,0 +1,95 @@
+"""What proves a workload's chain, and how a proven chain is recognised again."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from . import naming
+from .resources import Resource
+from .spec import Model
+
+AUTHORITY_HOST = "https://login.microsoftonline.com/"
+
+
+class Chain(Model):
+    """Everything on which it depends whether a ServiceAccount reaches its secret."""
+
+    cluster: str
+    namespace: str
+    service_account: str
+    identity: str
+    issuer: str
+    client_id: str
+    tenant_id: str
+    vault: str
+    secret: str
+    skip_containers: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """As the ServiceAccount's tokens carry it."""
+        return naming.subject(self.namespace, self.service_account)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal exactly where every link is. A proof holds for a fingerprint, until it expires."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def is_touched_by(self, resource: Resource) -> bool:
+        """Whether a change of this object may have mended or broken the chain."""
+        told = resource.model_dump()
+        cluster = told.get("cluster") or (told.get("name") if resource.kind == "cluster" else None)
+        vault = told.get("vault") or (told.get("name") if resource.kind == "vault" else None)
+        return self.identity == told.get("identity") or self.cluster == cluster or self.vault == vault
+
+
+class Proof(Model):
+    """The outcome of a verification. The secret's value is not in it."""
+
+    chain: Chain
+    holds: bool
+    tried: int = 0
+    """Token exchanges attempted after the first success, itself included."""
+    succeeded: int = 0
+    at: str = ""
+    """When it was tried: ISO 8601, UTC."""
+    problems: tuple[str, ...] = ()
+    """What is broken, where, and what to do about it."""
+
+    def __str__(self) -> str:
+        chain = self.chain
+        if not self.holds:
+            return f"{chain.subject} on {chain.cluster} cannot read {chain.secret}: {'; '.join(self.problems)}"
+        return f"read {chain.secret} as {chain.subject} on {chain.cluster}"
+
+
+def admission_problems(pod: dict[str, Any], chain: Chain) -> tuple[str, ...]:
+    """How an admitted pod differs from what the webhook (v1.6) should have made of it. Empty: nothing differs.
+
+    The token's path is read from the variable, not assumed: v1.6 moved it, and later versions may again.
+    """
+    container = pod["spec"]["containers"][0]
+    env = {item["name"]: item.get("value") for item in container.get("env") or ()}
+    if "AZURE_FEDERATED_TOKEN_FILE" not in env:
+        return ("the webhook left the pod as it was: is it running, and does it see this namespace?",)
+    expected = {
+        "AZURE_CLIENT_ID": chain.client_id,
+        "AZURE_TENANT_ID": chain.tenant_id,
+        "AZURE_AUTHORITY_HOST": AUTHORITY_HOST,
+    }
+    problems = [
+        f"{name} is {env.get(name) or 'absent'} in the pod, expected {value}"
+        for name, value in expected.items()
+        if env.get(name) != value
+    ]
+    token_file = str(env["AZURE_FEDERATED_TOKEN_FILE"])
+    mount = next(
+        (item for item in container.get("volumeMounts") or () if token_file.startswith(item["mountPath"] + "/")), None
+    )
+    volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
+    sources = (volumes.get(mount["name"], {}).get("projected") or {}).get("sources") or () if mount else ()
+    audiences = [source["serviceAccountToken"].get("audience") for source in sources if "serviceAccountToken" in source]
+    if naming.AUDIENCE not in audiences:
+        problems.append(f"no volume puts a token for {naming.AUDIENCE} at {token_file}")
+    return tuple(problems)

@@ -1,0 +1,58 @@
+"""What a run leaves in the Prefect UI: the plan and the verification, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+
+from fleet.naming import slug
+from fleet.plan import Change, Plan, shown
+from fleet.proof import Proof
+from tasks.chain import title
+
+
+def rows(changes: Iterable[Change]) -> list[dict[str, str]]:
+    """A row for every field that changes: what, field, old, new, why."""
+    return [
+        {
+            "change": title(change),
+            "action": change.action.value,
+            "field": difference.field,
+            "old": shown(difference.old),
+            "new": shown(difference.new),
+            "reason": change.reason,
+        }
+        for change in changes
+        for difference in change.differences
+    ]
+
+
+async def show_plan(plan: Plan) -> None:
+    """The plan as an artifact of the run."""
+    held = "".join(f"\n- held: `{hold.key}`: {hold.reason}" for hold in plan.holds)
+    if plan.changes:
+        await acreate_table_artifact(
+            key=f"plan-{slug(plan.fleet)}", table=rows(plan.changes), description=f"Plan of {plan.fleet}{held}"
+        )
+    else:
+        text = f"## Plan of {plan.fleet}\n\nNothing to change.{held}"
+        await acreate_markdown_artifact(key=f"plan-{slug(plan.fleet)}", markdown=text, description="Plan")
+
+
+async def show_proofs(fleet: str, proofs: Iterable[Proof], gaps: Iterable[str]) -> None:
+    """The verification as an artifact of the run."""
+    table = [
+        {
+            "workload": f"{proof.chain.namespace}/{proof.chain.service_account}",
+            "cluster": proof.chain.cluster,
+            "secret": f"{proof.chain.vault}/{proof.chain.secret}",
+            "holds": "yes" if proof.holds else "NO",
+            "exchanges": f"{proof.succeeded} of {proof.tried}",
+            "at": proof.at,
+            "problems": "; ".join(proof.problems),
+        }
+        for proof in proofs
+    ]
+    table += [{"workload": gap, "holds": "not tried"} for gap in gaps]
+    await acreate_table_artifact(key=f"verification-{slug(fleet)}", table=table, description=f"Verification of {fleet}")

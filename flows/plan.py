@@ -1,0 +1,24 @@
+"""The flow ``plan``: what reconcile would do, and nothing else."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from clients.session import open_clients
+from fleet.plan import Plan
+from fleet.plan import plan as plan_of
+from fleet.spec import Fleet
+
+from . import artifacts, runs
+from .observing import observe
+
+
+@flow(name="plan", description="Shows what reconcile would change. Changes nothing.", **runs.FLOW_OPTIONS)
+async def plan(fleet: Fleet | None = None, fleet_file: str | None = None) -> Plan:
+    """Compare the fleet with the world. Give the fleet itself, or the path of its file."""
+    wanted = runs.wanted_fleet(fleet, fleet_file)
+    async with open_clients() as clients:
+        observed = await observe(clients, wanted, runs.observing)
+    planned = plan_of(wanted, observed)
+    await artifacts.show_plan(planned)
+    return planned

@@ -1,0 +1,135 @@
+"""How our work becomes Prefect's: task runs with names, retries that know what is permanent, results as JSON.
+
+Every task says what it does about caching. Changes have NO_CACHE: a run observes before it plans, so a step that is
+done is not planned again, whereas a cached one would hide that somebody has undone it meanwhile. Proofs are cached by
+the fingerprint of their chain, with an expiry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.tasks import Task, exponential_backoff
+
+from clients.session import Clients
+from clients.waiting import is_permanent
+from fleet.files import load
+from fleet.observed import Observation
+from fleet.plan import Change
+from fleet.proof import Chain, Proof
+from fleet.spec import Fleet
+from tasks import chain, verification
+
+from .observing import plainly
+
+FLOW_OPTIONS: dict[str, Any] = {
+    "retries": 0,
+    "persist_result": True,
+    "result_serializer": "json",
+    "validate_parameters": True,
+}
+PROOF_EXPIRES = timedelta(hours=1)
+
+
+@dataclass
+class Work:
+    """What the task runs of one flow run share. Not a parameter: Prefect would walk through it at every call."""
+
+    clients: Clients
+    fleet: Fleet
+    outputs: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the changes applied so far told, by key."""
+
+
+WORK: ContextVar[Work] = ContextVar("work")
+
+
+class ProofFailedError(Exception):
+    """A chain that does not hold; fails its task run, so that no cache keeps it."""
+
+    def __init__(self, proof: Proof) -> None:
+        super().__init__(str(proof))
+        self.proof = proof
+
+
+def wanted_fleet(fleet: Fleet | None, fleet_file: str | None) -> Fleet:
+    """The fleet of a flow's parameters. ValueError where not exactly one is given; FleetFileError for a bad file."""
+    if (fleet is None) == (fleet_file is None):
+        message = "give exactly one of fleet, fleet_file"
+        raise ValueError(message)
+    if fleet is not None:
+        return fleet
+    return load(Path(str(fleet_file)).read_text(encoding="utf-8"))
+
+
+async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
+    """Whether a failed step may succeed if it is repeated as a whole: never where it was denied or invalid."""
+    try:
+        await state.aresult()
+    except Exception as error:  # noqa: BLE001 - whatever the step raised
+        return not is_permanent(error)
+    return False
+
+
+def _proof_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:  # noqa: ARG001 - Prefect's signature
+    return f"proof-{parameters['link'].fingerprint}"
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def _look(name: str) -> Observation:
+    look = _LOOKS.get()[name]
+    return await plainly(name, look)
+
+
+_LOOKS: ContextVar[dict[str, chain.Look]] = ContextVar("looks")
+
+
+async def observing(name: str, look: chain.Look) -> Observation:
+    """Make an observation as a task run."""
+    looks = _LOOKS.get(None)
+    if looks is None:
+        looks = {}
+        _LOOKS.set(looks)
+    looks[name] = look
+    return await _look.with_options(task_run_name=name)(name)
+
+
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=True,
+    result_serializer="json",
+    retries=2,
+    retry_delay_seconds=exponential_backoff(2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=worth_retrying,
+)
+async def apply_change(change: Change) -> dict[str, str]:
+    """Carry out one change; returns what it told (issuer, client id, principal id). Nothing of it is secret."""
+    work = WORK.get()
+    return await chain.apply(work.clients, work.fleet, change, work.outputs)
+
+
+@task(
+    persist_result=True,
+    result_serializer="json",
+    cache_key_fn=_proof_key,
+    cache_expiration=PROOF_EXPIRES,
+    retries=0,
+)
+async def prove(link: Chain, patience_seconds: float) -> Proof:
+    """Verify one chain. A proof is kept for an hour under the chain's fingerprint; a failure is not kept."""
+    work = WORK.get()
+    proof = await verification.verify(work.clients, work.fleet, link, patience_seconds)
+    proof = proof.model_copy(update={"at": datetime.now(UTC).isoformat(timespec="seconds")})
+    if not proof.holds:
+        raise ProofFailedError(proof)
+    return proof

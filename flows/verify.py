@@ -1,0 +1,42 @@
+"""The flow ``verify``: prove every workload's chain, changing nothing."""
+
+from __future__ import annotations
+
+import time
+
+from prefect import flow
+from prefect.states import Completed, Failed, State
+
+from clients.session import open_clients
+from fleet.plan import Plan
+from fleet.spec import Fleet
+from tasks import verification
+
+from . import artifacts, proving, runs
+from .observing import observe
+from .summary import Summary
+
+_PATIENCE_SECONDS = 60.0
+
+
+@flow(name="verify", description="Proves that every workload reads its secret.", **runs.FLOW_OPTIONS)
+async def verify(fleet: Fleet | None = None, fleet_file: str | None = None, fresh: bool = False) -> State[Summary]:
+    """Try every chain, or trust a proof that has not expired; ``fresh`` trusts none."""
+    started = time.monotonic()
+    wanted = runs.wanted_fleet(fleet, fleet_file)
+    async with open_clients() as clients:
+        observed = await observe(clients, wanted, runs.observing)
+        runs.WORK.set(runs.Work(clients, wanted))
+        chains, gaps = verification.chains(wanted, observed)
+        proofs = await proving.verify(chains, _PATIENCE_SECONDS, anew=lambda _: fresh)
+        await artifacts.show_proofs(wanted.name, proofs, gaps)
+        summary = Summary(
+            plan=Plan(fleet=wanted.name),
+            proofs=tuple(proofs),
+            gaps=tuple(gaps),
+            requests=clients.traffic.requests,
+            seconds=time.monotonic() - started,
+        )
+    if gaps or not summary.succeeded:
+        return Failed(message=summary.headline, data=summary)
+    return Completed(message=summary.headline, data=summary)

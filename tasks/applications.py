@@ -1,0 +1,258 @@
+"""Entra applications and their service principals, known by our mark and unique name, never by display name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clients.errors import Conflict, Missing, translated
+from clients.graph import asking, everything
+from clients.session import Clients
+from clients.waiting import REPLICATION_SECONDS
+from fleet import naming, ownership
+from fleet.observed import Found, Observation
+from fleet.plan import Change
+from fleet.resources import Application, ServicePrincipal
+from fleet.spec import Fleet, Identity, IdentityKind
+
+from . import federation
+
+if TYPE_CHECKING:
+    from msgraph.generated.models.application import Application as GraphApplication
+    from msgraph.generated.models.service_principal import ServicePrincipal as GraphServicePrincipal
+
+_PAGE = 999
+_FILTER_TERMS = 15
+"""Graph takes at most 15 terms in one ``in`` or chain of ``or``."""
+_FIELDS = ["id", "appId", "displayName", "uniqueName", "tags", "signInAudience"]
+_GOOD_READS = 3
+
+
+async def observe(clients: Clients, fleet: Fleet) -> Observation:
+    """Our applications with their federated credentials, and their service principals, by one list of each.
+
+    A wanted application that is not among them is looked for by name, so as to tell a foreign one from a missing one.
+    """
+    wanted = [identity for identity in fleet.identities if identity.kind is IdentityKind.APPLICATION]
+    if not wanted:
+        return Observation()
+    tag = ownership.fleet_tag(fleet.name)
+    picture = _Picture(fleet, await _applications(clients, f"tags/any(t:t eq '{tag}')"))
+    missing = [identity.name for identity in wanted if not picture.add(identity)]
+    for names in _chunks(missing):
+        condition = " or ".join(f"displayName eq '{name}'" for name in names)
+        picture.add_namesakes(names, await _applications(clients, condition))
+    principals = await _service_principals(clients, f"tags/any(t:t eq '{tag}')")
+    known = {principal.app_id for principal in principals}
+    for client_ids in _chunks([client_id for client_id in picture.by_client_id if client_id not in known]):
+        listed = ", ".join(f"'{client_id}'" for client_id in client_ids)
+        principals += await _service_principals(clients, f"appId in ({listed})")
+    return picture.complete(principals)
+
+
+async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
+    """Create or correct an application; returns its client_id and object_id.
+
+    Creation is an upsert by unique name: repeated after a crash, it finds the application of the first try.
+    """
+    from msgraph.generated.models.application import Application as GraphApplication
+
+    wanted = change.resource
+    assert isinstance(wanted, Application)
+    what = f"application {wanted.display_name}"
+    applications = clients.graph.applications
+    object_id = change.known.get("object_id")
+    by_name = clients.graph.applications_with_unique_name(wanted.unique_name)
+
+    async def there() -> GraphApplication | None:
+        with translated(what):
+            return await (applications.by_application_id(object_id).get() if object_id else by_name.get())
+
+    async def write() -> None:
+        body = GraphApplication(display_name=wanted.display_name, sign_in_audience=wanted.sign_in_audience)
+        with translated(what):
+            if object_id is None:
+                body.tags = list(ownership.graph_tags(fleet.name, wanted.identity))
+                await by_name.patch(body, request_configuration=asking(Prefer="create-if-missing"))
+            else:
+                found = await applications.by_application_id(object_id).get()
+                body.tags = ownership.with_graph_tags(found.tags if found else None, fleet.name, wanted.identity)
+                await applications.by_application_id(object_id).patch(body)
+
+    async def readable() -> GraphApplication | None:
+        found = await there()
+        return found if found is not None and not wanted.differences(_application(wanted, found)) else None
+
+    await clients.patience.request(write)
+    application = await clients.patience.until(
+        f"{what} to be known everywhere", readable, seconds=REPLICATION_SECONDS, in_a_row=_GOOD_READS
+    )
+    return {"client_id": application.app_id or "", "object_id": application.id or ""}
+
+
+async def ensure_principal(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
+    """Create or correct the application's service principal; returns its principal_id."""
+    from msgraph.generated.models.service_principal import ServicePrincipal as GraphServicePrincipal
+
+    wanted = change.resource
+    assert isinstance(wanted, ServicePrincipal)
+    what = f"service principal of {wanted.identity}"
+    client_id = str(wanted.client_id)
+
+    async def there() -> GraphServicePrincipal | None:
+        with translated(what):
+            return await clients.graph.service_principals_with_app_id(client_id).get()
+
+    async def write() -> None:
+        try:
+            found = await there()
+        except Missing:
+            found = None
+        body = GraphServicePrincipal(account_enabled=True)
+        body.tags = ownership.with_graph_tags(found.tags if found else None, fleet.name, wanted.identity)
+        with translated(what):
+            if found is None or found.id is None:
+                body.app_id = client_id
+                await clients.graph.service_principals.post(body)
+            elif wanted.differences(_principal(wanted, found)):
+                await clients.graph.service_principals.by_service_principal_id(found.id).patch(body)
+
+    async def readable() -> GraphServicePrincipal | None:
+        found = await there()
+        return found if found is not None and not wanted.differences(_principal(wanted, found)) else None
+
+    # The application may not be known to the copy that is asked (NoBackingApplicationObject), and a try whose answer
+    # was lost shows as a Conflict: the next look finds the principal.
+    await clients.patience.request(write, also=(Conflict,), seconds=REPLICATION_SECONDS)
+    principal = await clients.patience.until(
+        f"{what} to be known everywhere", readable, seconds=REPLICATION_SECONDS, in_a_row=_GOOD_READS
+    )
+    return {"principal_id": principal.id or ""}
+
+
+async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noqa: ARG001
+    """Delete the application; its service principal and federated credentials go with it, for 30 days restorable."""
+    application = change.resource
+    assert isinstance(application, Application)
+
+    async def delete() -> None:
+        with translated(f"application {application.display_name}"):
+            await clients.graph.applications.by_application_id(change.known["object_id"]).delete()
+
+    try:
+        await clients.patience.request(delete)
+    except Missing:
+        return
+
+
+class _Picture:
+    """Puts the lists together: which application is whose, and which principal is its."""
+
+    def __init__(self, fleet: Fleet, ours: list[GraphApplication]) -> None:
+        self._fleet = fleet
+        self._by_unique_name = {item.unique_name: item for item in ours if item.unique_name}
+        self._by_tag = {ownership.identity_by_graph_tags(item.tags): item for item in ours}
+        self._found: list[Found] = []
+        self._conflicts: dict[str, str] = {}
+        self.by_client_id: dict[str, str] = {}
+        """The identity of each application found, by client id."""
+
+    def add(self, identity: Identity) -> bool:
+        """Whether the identity's application is among those that carry our mark."""
+        unique_name = naming.unique_name(self._fleet.name, identity.name)
+        application = self._by_unique_name.get(unique_name) or self._by_tag.get(identity.name)
+        if application is not None:
+            self._note(identity.name, application, ours=True)
+        return application is not None
+
+    def add_namesakes(self, names: list[str], candidates: list[GraphApplication]) -> None:
+        """Applications that have the display name of a missing one: ours without its mark, or somebody else's."""
+        for name in names:
+            namesakes = [item for item in candidates if item.display_name == name]
+            unique_name = naming.unique_name(self._fleet.name, name)
+            unmarked = next((item for item in namesakes if item.unique_name == unique_name), None)
+            if unmarked is not None:
+                self._note(name, unmarked, ours=True)
+            elif len(namesakes) == 1:
+                self._note(name, namesakes[0], ours=False)
+            elif namesakes:
+                ids = ", ".join(item.app_id or "" for item in namesakes)
+                reason = f"several applications are named {name} ({ids}): a name alone tells nothing, rename them"
+                self._conflicts[f"application:{name}"] = reason
+
+    def _note(self, identity: str, application: GraphApplication, *, ours: bool) -> None:
+        wanted = Application(
+            identity=identity,
+            display_name=identity,
+            unique_name=naming.unique_name(self._fleet.name, identity),
+            owner=self._fleet.name,
+        )
+        outputs = {"client_id": application.app_id or "", "object_id": application.id or ""}
+        self._found.append(Found(resource=_application(wanted, application), outputs=outputs, ours=ours))
+        self.by_client_id[outputs["client_id"]] = identity
+        for credential in application.federated_identity_credentials or ():
+            self._found.append(federation.found_on_application(identity, outputs["object_id"], credential))
+
+    def complete(self, principals: list[GraphServicePrincipal]) -> Observation:
+        """The observation, with the service principals of the applications."""
+        for principal in principals:
+            if identity := self.by_client_id.get(principal.app_id or ""):
+                wanted = ServicePrincipal(identity=identity, client_id=principal.app_id or "", owner=self._fleet.name)
+                outputs = {"principal_id": principal.id or ""}
+                self._found.append(Found(resource=_principal(wanted, principal), outputs=outputs))
+        return Observation(found=tuple(self._found), conflicts=self._conflicts)
+
+
+def _application(wanted: Application, found: GraphApplication) -> Application:
+    return wanted.model_copy(
+        update={
+            "display_name": found.display_name or "",
+            "sign_in_audience": found.sign_in_audience or "",
+            "owner": ownership.owner_by_graph_tags(found.tags),
+        }
+    )
+
+
+def _principal(wanted: ServicePrincipal, found: GraphServicePrincipal) -> ServicePrincipal:
+    return wanted.model_copy(
+        update={
+            "account_enabled": bool(found.account_enabled),
+            "owner": ownership.owner_by_graph_tags(found.tags),
+        }
+    )
+
+
+def _chunks(items: list[str]) -> list[list[str]]:
+    return [items[start : start + _FILTER_TERMS] for start in range(0, len(items), _FILTER_TERMS)]
+
+
+async def _applications(clients: Clients, condition: str) -> list[GraphApplication]:
+    from msgraph.generated.applications.applications_request_builder import ApplicationsRequestBuilder
+
+    query = ApplicationsRequestBuilder.ApplicationsRequestBuilderGetQueryParameters(
+        filter=condition, select=_FIELDS, expand=["federatedIdentityCredentials"], top=_PAGE
+    )
+    builder: Any = clients.graph.applications
+    applications: list[GraphApplication] = await everything(
+        clients.patience, "the tenant's applications", builder, query
+    )
+    for application in applications:
+        credentials = application.federated_identity_credentials or []
+        if len(credentials) >= naming.MAX_FEDERATED_CREDENTIALS and application.id:
+            # An expanded relation is cut at 20, which is also the most that there can be: look at it on its own.
+            builder = clients.graph.applications.by_application_id(application.id).federated_identity_credentials
+            application.federated_identity_credentials = await everything(
+                clients.patience, f"application {application.display_name}", builder
+            )
+    return applications
+
+
+async def _service_principals(clients: Clients, condition: str) -> list[GraphServicePrincipal]:
+    from msgraph.generated.service_principals.service_principals_request_builder import (
+        ServicePrincipalsRequestBuilder,
+    )
+
+    query = ServicePrincipalsRequestBuilder.ServicePrincipalsRequestBuilderGetQueryParameters(
+        filter=condition, select=["id", "appId", "accountEnabled", "tags"], top=_PAGE
+    )
+    builder: Any = clients.graph.service_principals
+    return await everything(clients.patience, "the tenant's service principals", builder, query)

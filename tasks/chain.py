@@ -1,0 +1,124 @@
+"""The chain as a whole: which module answers for which kind of object, and one look at all of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from clients.errors import CloudError
+from clients.session import Clients
+from fleet.observed import Observation, Unknown
+from fleet.plan import Action, Change
+from fleet.resources import Outputs
+from fleet.spec import Fleet
+
+from . import (
+    access,
+    applications,
+    clusters,
+    features,
+    federation,
+    managed_identities,
+    service_accounts,
+    vaults,
+    webhook,
+    workloads,
+)
+
+Ensure = Callable[[Clients, Fleet, Change], Awaitable[dict[str, str]]]
+Remove = Callable[[Clients, Fleet, Change], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A kind of object: the word for making it so, the word for taking it away, and who does it."""
+
+    verb: str
+    ensure: Ensure
+    remove: Remove | None = None
+
+
+LINKS: Mapping[str, Link] = {
+    "feature": Link("register feature", features.ensure),
+    "cluster": Link("set up cluster", clusters.ensure),
+    "webhook": Link("install webhook on", webhook.ensure, webhook.remove),
+    "vault": Link("prepare vault", vaults.ensure, vaults.remove),
+    "secret": Link("write secret", vaults.ensure_secret),
+    "application": Link("register application", applications.ensure, applications.remove),
+    "service-principal": Link("add service principal of", applications.ensure_principal),
+    "managed-identity": Link("create managed identity", managed_identities.ensure, managed_identities.remove),
+    "federated-credential": Link("federate", federation.ensure, federation.remove),
+    "role-assignment": Link("assign role", access.ensure, access.remove),
+    "access-policy": Link("allow", access.ensure_policy, access.remove_policy),
+    "namespace": Link("create namespace", service_accounts.ensure_namespace, service_accounts.remove_namespace),
+    "service-account": Link("annotate", service_accounts.ensure, service_accounts.remove),
+    "deployment": Link("deploy", workloads.ensure, workloads.remove),
+}
+"""Every kind of :data:`~fleet.resources.AnyResource`."""
+
+
+def title(change: Change) -> str:
+    """What a change does, in words: the name of its task run."""
+    verb = f"remove {change.resource.kind}" if change.action is Action.DELETE else LINKS[change.resource.kind].verb
+    return f"{verb} {change.resource.title}"
+
+
+async def apply(clients: Clients, fleet: Fleet, change: Change, outputs: Outputs) -> dict[str, str]:
+    """Carry out one change, its references resolved by what earlier changes told; returns its own outputs."""
+    resolved = change.model_copy(update={"resource": change.resource.resolved(outputs)})
+    link = LINKS[change.resource.kind]
+    if change.action is not Action.DELETE:
+        return await link.ensure(clients, fleet, resolved)
+    if link.remove is not None:
+        await link.remove(clients, fleet, resolved)
+    return {}
+
+
+Look = Callable[[], Awaitable[Observation]]
+
+
+def looks(clients: Clients, fleet: Fleet) -> dict[str, Look]:
+    """The observations that make up the whole picture, by what they look through. They may run at the same time."""
+    whole: dict[str, Callable[[Clients, Fleet], Awaitable[Observation]]] = {
+        "features": features.observe,
+        "clusters": clusters.observe,
+        "vaults": _vaults_and_secrets,
+        "directory": applications.observe,
+        "managed-identities": managed_identities.observe,
+        "roles": access.observe,
+    }
+    found: dict[str, Look] = {
+        through: partial(_guarded, through, partial(observe, clients, fleet)) for through, observe in whole.items()
+    }
+    for cluster in fleet.clusters:
+        through = f"kubernetes:{cluster.name}"
+
+        async def inside(cluster=cluster) -> Observation:  # type: ignore[no-untyped-def]
+            parts = (webhook.observe, service_accounts.observe, workloads.observe)
+            return _together(await asyncio.gather(*(observe(clients, fleet, cluster) for observe in parts)))
+
+        found[through] = partial(_guarded, through, inside)
+    return found
+
+
+async def _vaults_and_secrets(clients: Clients, fleet: Fleet) -> Observation:
+    seen = await vaults.observe(clients, fleet)
+    return _together([seen, await vaults.observe_secrets(clients, fleet, seen)])
+
+
+async def _guarded(through: str, look: Look) -> Observation:
+    """What cannot be observed is unknown; the other links are looked at all the same."""
+    try:
+        return await look()
+    except CloudError as error:
+        return Observation(unknown=(Unknown(through=through, reason=str(error)),))
+
+
+def _together(parts: list[Observation]) -> Observation:
+    return Observation(
+        found=tuple(found for part in parts for found in part.found),
+        unknown=tuple(unknown for part in parts for unknown in part.unknown),
+        conflicts={key: reason for part in parts for key, reason in part.conflicts.items()},
+    )

@@ -1,0 +1,208 @@
+"""Federated identity credentials, of applications (Graph) and of managed identities (ARM)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from clients.errors import Conflict, Missing, translated
+from clients.session import Clients
+from clients.waiting import REPLICATION_SECONDS
+from fleet.observed import Found
+from fleet.plan import Change
+from fleet.resources import FederatedIdentityCredential, Reference
+from fleet.spec import Fleet, IdentityKind
+
+if TYPE_CHECKING:
+    from azure.mgmt.msi.models import FederatedIdentityCredential as ArmCredential
+    from msgraph.generated.models.federated_identity_credential import (
+        FederatedIdentityCredential as GraphCredential,
+    )
+
+_GOOD_READS = 3
+
+
+async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:  # noqa: ARG001
+    """Write the credential under its name, one at a time per identity, and read it back until all copies agree."""
+    wanted = change.resource
+    assert isinstance(wanted, FederatedIdentityCredential)
+    if wanted.name is None:
+        wanted = wanted.model_copy(update={"name": wanted.wanted_name})
+    side = _side(clients, wanted)
+
+    async def write() -> None:
+        with translated(_what(wanted)):
+            await side.write()
+
+    async def readable() -> FederatedIdentityCredential | None:
+        with translated(_what(wanted)):
+            found = await side.read()
+        return found if found is not None and not wanted.differences(found) else None
+
+    async with clients.writing(f"credentials of {wanted.identity}"):
+        # Missing: the identity is so new that the copy asked does not know it yet.
+        await clients.patience.request(write, also=(Missing,), seconds=REPLICATION_SECONDS)
+    await clients.patience.until(
+        f"{_what(wanted)} to be known everywhere", readable, seconds=REPLICATION_SECONDS, in_a_row=_GOOD_READS
+    )
+    return {}
+
+
+async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noqa: ARG001
+    """Take the trust away. What is gone already is no error."""
+    credential = change.resource
+    assert isinstance(credential, FederatedIdentityCredential)
+    side = _side(clients, credential)
+
+    async def delete() -> None:
+        with translated(_what(credential)):
+            await side.delete()
+
+    async with clients.writing(f"credentials of {credential.identity}"):
+        try:
+            await clients.patience.request(delete, also=(Conflict,))
+        except Missing:
+            return
+
+
+def found_on_application(identity: str, object_id: str, credential: GraphCredential) -> Found:
+    """A credential as Graph tells it."""
+    return Found(
+        resource=_value(
+            identity,
+            IdentityKind.APPLICATION,
+            name=credential.name,
+            issuer=credential.issuer,
+            subject=credential.subject,
+            audiences=credential.audiences,
+            object_id=object_id,
+        )
+    )
+
+
+def found_on_managed_identity(identity: str, resource_group: str, credential: ArmCredential) -> Found:
+    """A credential as ARM tells it."""
+    return Found(
+        resource=_value(
+            identity,
+            IdentityKind.MANAGED_IDENTITY,
+            name=credential.name,
+            issuer=credential.issuer,
+            subject=credential.subject,
+            audiences=credential.audiences,
+            resource_group=resource_group,
+        )
+    )
+
+
+def _value(
+    identity: str,
+    kind: IdentityKind,
+    *,
+    name: str | None,
+    issuer: str | None,
+    subject: str | None,
+    audiences: list[str] | None,
+    object_id: str | None = None,
+    resource_group: str | None = None,
+) -> FederatedIdentityCredential:
+    parts = (subject or "").split(":")
+    in_cluster = len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]
+    return FederatedIdentityCredential(
+        identity=identity,
+        identity_kind=kind,
+        object_id=object_id,
+        resource_group=resource_group,
+        cluster="",
+        namespace=parts[2] if in_cluster else "",
+        service_account=parts[3] if in_cluster else "",
+        name=name,
+        issuer=issuer or "",
+        subject=subject or "",
+        audience=", ".join(audiences or ()),
+    )
+
+
+def _what(credential: FederatedIdentityCredential) -> str:
+    return f"federated credential of {credential.identity} for {credential.namespace}/{credential.service_account}"
+
+
+def _side(clients: Clients, wanted: FederatedIdentityCredential) -> _OnApplication | _OnManagedIdentity:
+    if wanted.identity_kind is IdentityKind.APPLICATION:
+        return _OnApplication(clients, wanted)
+    return _OnManagedIdentity(clients, wanted)
+
+
+class _OnApplication:
+    """Through Graph, by the credential's name, which is its alternate key."""
+
+    def __init__(self, clients: Clients, wanted: FederatedIdentityCredential) -> None:
+        assert isinstance(wanted.object_id, str)
+        assert wanted.name is not None
+        self._wanted = wanted
+        application = clients.graph.applications.by_application_id(wanted.object_id)
+        self._all = application.federated_identity_credentials
+        self._one = application.federated_identity_credentials_with_name(wanted.name)
+
+    async def write(self) -> None:
+        from msgraph.generated.models.federated_identity_credential import FederatedIdentityCredential as Body
+
+        assert not isinstance(self._wanted.issuer, Reference)
+        body = Body(issuer=self._wanted.issuer, subject=self._wanted.subject, audiences=[self._wanted.audience])
+        body.description = f"workload-identity: {self._wanted.namespace}/{self._wanted.service_account}"
+        there = await self._there()
+        if there is None:
+            body.name = self._wanted.name
+            await self._all.post(body)
+        elif there.id is not None and self._wanted.differences(self._read(there)):
+            await self._all.by_federated_identity_credential_id(there.id).patch(body)
+
+    async def read(self) -> FederatedIdentityCredential | None:
+        there = await self._one.get()
+        return self._read(there) if there is not None else None
+
+    async def delete(self) -> None:
+        await self._one.delete()
+
+    async def _there(self) -> GraphCredential | None:
+        """The credential of our name. A list, because the absence of one is no error then, but the parent's is."""
+        answer = await self._all.get()
+        return next((item for item in (answer.value if answer else None) or () if item.name == self._wanted.name), None)
+
+    def _read(self, there: GraphCredential) -> FederatedIdentityCredential:
+        found = found_on_application(self._wanted.identity, str(self._wanted.object_id), there).resource
+        assert isinstance(found, FederatedIdentityCredential)
+        return found
+
+
+class _OnManagedIdentity:
+    """Through ARM."""
+
+    def __init__(self, clients: Clients, wanted: FederatedIdentityCredential) -> None:
+        assert wanted.resource_group is not None
+        assert wanted.name is not None
+        self._wanted = wanted
+        self._operations = clients.arm.identities.federated_identity_credentials
+        self._address = (wanted.resource_group, wanted.identity, wanted.name)
+
+    async def write(self) -> None:
+        from azure.mgmt.msi.models import FederatedIdentityCredential as Body
+
+        assert not isinstance(self._wanted.issuer, Reference)
+        body = Body(issuer=self._wanted.issuer, subject=self._wanted.subject, audiences=[self._wanted.audience])
+        try:
+            there = await self.read()
+        except ResourceNotFoundError:
+            there = None
+        if there is None or self._wanted.differences(there):
+            await self._operations.create_or_update(*self._address, body)
+
+    async def read(self) -> FederatedIdentityCredential | None:
+        there: Any = await self._operations.get(*self._address)
+        found = found_on_managed_identity(self._wanted.identity, self._address[0], there).resource
+        assert isinstance(found, FederatedIdentityCredential)
+        return found
+
+    async def delete(self) -> None:
+        await self._operations.delete(*self._address)

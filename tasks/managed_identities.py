@@ -1,0 +1,123 @@
+"""User-assigned managed identities, and the federated credentials that they hold."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from clients.errors import Missing, translated
+from clients.session import Clients
+from clients.waiting import REPLICATION_SECONDS
+from fleet import ownership
+from fleet.observed import Found, Observation
+from fleet.plan import Change
+from fleet.resources import ManagedIdentity
+from fleet.spec import Fleet, Identity, IdentityKind
+
+from . import federation
+
+if TYPE_CHECKING:
+    from azure.mgmt.msi.models import FederatedIdentityCredential
+    from azure.mgmt.msi.models import Identity as AzureIdentity
+
+
+async def observe(clients: Clients, fleet: Fleet) -> Observation:
+    """The identities by one list of the subscription; their credentials by one list each, for want of a bulk read."""
+    wanted = [identity for identity in fleet.identities if identity.kind is IdentityKind.MANAGED_IDENTITY]
+    if not wanted:
+        return Observation()
+
+    async def everything() -> list[AzureIdentity]:
+        with translated("the subscription's managed identities"):
+            return [item async for item in clients.arm.identities.user_assigned_identities.list_by_subscription()]
+
+    there = {_address(item): item for item in await clients.patience.request(everything)}
+    pairs = [
+        (identity, there.get((str(identity.resource_group).lower(), identity.name.lower()))) for identity in wanted
+    ]
+    present = [(identity, item) for identity, item in pairs if item is not None]
+    credentials = await asyncio.gather(*(_credentials(clients, identity) for identity, _ in present))
+    identities = [_found(fleet, identity, item) for identity, item in present]
+    return Observation(found=(*identities, *(found for of_one in credentials for found in of_one)))
+
+
+async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
+    """Create the identity, or put our tag on an adopted one; returns its client_id and principal_id."""
+    from azure.mgmt.msi.models import Identity as Body
+
+    wanted = change.resource
+    assert isinstance(wanted, ManagedIdentity)
+    what = f"managed identity {wanted.identity}"
+    operations = clients.arm.identities.user_assigned_identities
+
+    async def write() -> None:
+        with translated(what):
+            try:
+                there: AzureIdentity | None = await operations.get(wanted.resource_group, wanted.identity)
+            except ResourceNotFoundError:
+                there = None
+            if there is None or ownership.owner_by_tags(there.tags) != fleet.name:
+                tags = {**((there.tags if there else None) or {}), ownership.TAG: fleet.name}
+                location = there.location if there else wanted.location
+                await operations.create_or_update(
+                    wanted.resource_group, wanted.identity, Body(location=location, tags=tags)
+                )
+
+    async def readable() -> AzureIdentity | None:
+        with translated(what):
+            there = await operations.get(wanted.resource_group, wanted.identity)
+        return there if ownership.owner_by_tags(there.tags) == fleet.name else None
+
+    await clients.patience.request(write)
+    identity = await clients.patience.until(f"{what} to be readable", readable, seconds=REPLICATION_SECONDS)
+    return _outputs(identity)
+
+
+async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noqa: ARG001
+    """Delete the identity; its federated credentials go with it."""
+    identity = change.resource
+    assert isinstance(identity, ManagedIdentity)
+
+    async def delete() -> None:
+        with translated(f"managed identity {identity.identity}"):
+            await clients.arm.identities.user_assigned_identities.delete(identity.resource_group, identity.identity)
+
+    try:
+        await clients.patience.request(delete)
+    except Missing:
+        return
+
+
+async def _credentials(clients: Clients, identity: Identity) -> list[Found]:
+    operations = clients.arm.identities.federated_identity_credentials
+    group = str(identity.resource_group)
+
+    async def everything() -> list[FederatedIdentityCredential]:
+        with translated(f"federated credentials of {identity.name}"):
+            return [item async for item in operations.list(group, identity.name)]
+
+    try:
+        items = await clients.patience.request(everything)
+    except Missing:  # deleted since the list
+        return []
+    return [federation.found_on_managed_identity(identity.name, group, item) for item in items]
+
+
+def _address(item: AzureIdentity) -> tuple[str, str]:
+    """Resource group and name, in lower case: ARM compares without case, and this provider changes it."""
+    parts = (item.id or "").lower().split("/")
+    return (parts[4] if len(parts) > 4 else "", (item.name or "").lower())
+
+
+def _found(fleet: Fleet, identity: Identity, item: AzureIdentity) -> Found:
+    owner = ownership.owner_by_tags(item.tags)
+    resource = ManagedIdentity(
+        identity=identity.name, resource_group=str(identity.resource_group), location=item.location, owner=owner
+    )
+    return Found(resource=resource, outputs=_outputs(item), ours=owner == fleet.name)
+
+
+def _outputs(item: AzureIdentity) -> dict[str, str]:
+    return {"client_id": str(item.client_id or ""), "principal_id": str(item.principal_id or "")}

@@ -1,0 +1,152 @@
+"""Namespaces, and the annotated ServiceAccounts in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clients.errors import Missing
+from clients.kubernetes import path_of
+from clients.session import Clients
+from fleet import naming, ownership
+from fleet.observed import Found, Observation
+from fleet.plan import Change
+from fleet.resources import Namespace, ServiceAccount
+from fleet.spec import Cluster, Fleet
+
+CLIENT_ID = "azure.workload.identity/client-id"
+TENANT_ID = "azure.workload.identity/tenant-id"
+TOKEN_EXPIRATION = "azure.workload.identity/service-account-token-expiration"
+
+
+async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:
+    """The namespaces and ServiceAccounts of the fleet's workloads, by one list of each in the cluster."""
+    workloads = [workload for workload in fleet.workloads if cluster.name in workload.clusters]
+    if not workloads:
+        return Observation()
+    kubernetes = await clients.cluster(cluster)
+    namespaces = {workload.namespace for workload in workloads}
+    accounts = {(workload.namespace, workload.service_account) for workload in workloads}
+    found = [
+        _found_namespace(fleet, cluster, item)
+        for item in await kubernetes.list(path_of("Namespace"))
+        if item["metadata"]["name"] in namespaces and (item.get("status") or {}).get("phase") != "Terminating"
+    ]
+    only = next(iter(namespaces)) if len(namespaces) == 1 else ""
+    for item in await kubernetes.list(path_of("ServiceAccount", only)):
+        if (item["metadata"]["namespace"], item["metadata"]["name"]) in accounts:
+            found.append(_found_account(fleet, cluster, item))
+    return Observation(found=tuple(found))
+
+
+async def ensure_namespace(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
+    """Create the namespace; one that is just terminating is waited for."""
+    wanted = change.resource
+    assert isinstance(wanted, Namespace)
+    kubernetes = await clients.cluster(fleet.cluster(wanted.cluster))
+    path = path_of("Namespace", name=wanted.name)
+
+    async def not_terminating() -> bool | None:
+        try:
+            return (await kubernetes.get(path)).get("status", {}).get("phase") != "Terminating" or None
+        except Missing:
+            return True
+
+    await clients.patience.until(
+        f"namespace {wanted.name} to be gone before it is made anew", not_terminating, seconds=120
+    )
+    await kubernetes.apply(_object("Namespace", "", wanted.name, fleet.name))
+    return {}
+
+
+async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
+    """Apply our annotations and label; everything else on the ServiceAccount stays as it is."""
+    wanted = change.resource
+    assert isinstance(wanted, ServiceAccount)
+    account = _object("ServiceAccount", wanted.namespace, wanted.name, fleet.name)
+    annotations = {
+        CLIENT_ID: wanted.client_id,
+        TENANT_ID: wanted.tenant_id,
+        TOKEN_EXPIRATION: wanted.token_expiration,
+    }
+    account["metadata"]["annotations"] = {key: value for key, value in annotations.items() if value is not None}
+    kubernetes = await clients.cluster(fleet.cluster(wanted.cluster))
+    await kubernetes.apply(account)
+    if wanted.token_expiration is None:
+        await _drop_foreign_expiration(clients, fleet, wanted)
+    return {}
+
+
+async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:
+    """Delete the ServiceAccount."""
+    account = change.resource
+    assert isinstance(account, ServiceAccount)
+    kubernetes = await clients.cluster(fleet.cluster(account.cluster))
+    await kubernetes.delete(path_of("ServiceAccount", account.namespace, account.name))
+
+
+async def remove_namespace(clients: Clients, fleet: Fleet, change: Change) -> None:
+    """Delete a namespace that we made, unless somebody else has moved in."""
+    namespace = change.resource
+    assert isinstance(namespace, Namespace)
+    kubernetes = await clients.cluster(fleet.cluster(namespace.cluster))
+    accounts = await kubernetes.list(path_of("ServiceAccount", namespace.name))
+    pods = await kubernetes.list(path_of("Pod", namespace.name))
+    others = [item for item in accounts if item["metadata"]["name"] != "default"]
+    living = [item for item in pods if not item["metadata"].get("deletionTimestamp")]
+    if not others and not living:
+        await kubernetes.delete(path_of("Namespace", name=namespace.name))
+
+
+def is_ours(fleet: Fleet, item: dict[str, Any]) -> bool:
+    """By the label, or where somebody took that off, by what the API server recorded of who set which field."""
+    metadata = item["metadata"]
+    owner = ownership.owner_by_labels(metadata.get("labels"))
+    if owner is not None:
+        return owner == fleet.name
+    return any(entry.get("manager") == naming.FIELD_MANAGER for entry in metadata.get("managedFields") or ())
+
+
+def labelled(kind: str, api_version: str, namespace: str, name: str, fleet: str) -> dict[str, Any]:
+    """The beginning of an object that we apply."""
+    metadata: dict[str, Any] = {"name": name, "labels": {ownership.LABEL: fleet}}
+    if namespace:
+        metadata["namespace"] = namespace
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+
+
+def _object(kind: str, namespace: str, name: str, fleet: str) -> dict[str, Any]:
+    return labelled(kind, "v1", namespace, name, fleet)
+
+
+def _found_namespace(fleet: Fleet, cluster: Cluster, item: dict[str, Any]) -> Found:
+    owner = ownership.owner_by_labels(item["metadata"].get("labels"))
+    resource = Namespace(cluster=cluster.name, name=item["metadata"]["name"], owner=owner)
+    return Found(resource=resource, ours=owner == fleet.name)
+
+
+def _found_account(fleet: Fleet, cluster: Cluster, item: dict[str, Any]) -> Found:
+    metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {}
+    resource = ServiceAccount(
+        cluster=cluster.name,
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        client_id=annotations.get(CLIENT_ID),
+        tenant_id=annotations.get(TENANT_ID),
+        token_expiration=annotations.get(TOKEN_EXPIRATION),
+        owner=ownership.owner_by_labels(metadata.get("labels")),
+    )
+    return Found(resource=resource, ours=is_ours(fleet, item))
+
+
+async def _drop_foreign_expiration(clients: Clients, fleet: Fleet, wanted: ServiceAccount) -> None:
+    """An expiration that somebody else annotated is not ours to leave: taken over first, then no longer applied."""
+    kubernetes = await clients.cluster(fleet.cluster(wanted.cluster))
+    item = await kubernetes.get(path_of("ServiceAccount", wanted.namespace, wanted.name))
+    foreign = (item["metadata"].get("annotations") or {}).get(TOKEN_EXPIRATION)
+    if foreign is None:
+        return
+    await kubernetes.merge(
+        path_of("ServiceAccount", wanted.namespace, wanted.name),
+        {"metadata": {"annotations": {TOKEN_EXPIRATION: None}}},
+    )

@@ -1,0 +1,117 @@
+"""The proof: what the webhook makes of a pod, and a real token that reads the real secret. No pod is needed."""
+
+from __future__ import annotations
+
+from clients.errors import PROPAGATING, CloudError, translated
+from clients.kubernetes import Kubernetes
+from clients.session import Clients
+from fleet import naming
+from fleet.observed import Observed
+from fleet.proof import Chain, Proof, admission_problems
+from fleet.spec import Fleet, Workload
+from fleet.wanted import identity_key
+
+from .webhook import USE_LABEL
+
+EXCHANGES = 3
+"""A young federated credential may flap (about 2 % of exchanges): one success proves little."""
+EXCHANGES_NEEDED = 2
+_DENIED_FOR_NOW = frozenset({"AccessDenied", "ForbiddenByRbac"})
+
+
+def chains(fleet: Fleet, observed: Observed) -> tuple[list[Chain], list[str]]:
+    """The chains that can be tried, and for each of the others what is missing."""
+    found, gaps = [], []
+    for workload in fleet.workloads:
+        for name in workload.clusters:
+            try:
+                found.append(_chain(fleet, observed, workload, name))
+            except LookupError as error:
+                gaps.append(f"{workload} on {name}: {error.args[0]}")
+    return found, gaps
+
+
+async def verify(clients: Clients, fleet: Fleet, chain: Chain, patience_seconds: float) -> Proof:
+    """Try the chain. What may still be propagating is waited for up to ``patience_seconds``."""
+    kubernetes = await clients.cluster(fleet.cluster(chain.cluster))
+    try:
+        problems = admission_problems(await _admitted(kubernetes, chain), chain)
+        if problems:
+            return Proof(chain=chain, holds=False, problems=problems)
+        assertion = await kubernetes.token(chain.namespace, chain.service_account, naming.AUDIENCE)
+        await clients.patience.request(
+            lambda: _read(clients, chain, assertion), codes=PROPAGATING | _DENIED_FOR_NOW, seconds=patience_seconds
+        )
+    except CloudError as error:
+        return Proof(chain=chain, holds=False, problems=(str(error),))
+    outcomes = [True] + [await _exchange(clients, chain, assertion) for _ in range(EXCHANGES - 1)]
+    succeeded = sum(outcomes)
+    flapping = f"only {succeeded} of {EXCHANGES} token exchanges succeeded: the federated credential is still settling"
+    holds = succeeded >= EXCHANGES_NEEDED
+    return Proof(chain=chain, holds=holds, tried=EXCHANGES, succeeded=succeeded, problems=() if holds else (flapping,))
+
+
+def _chain(fleet: Fleet, observed: Observed, workload: Workload, cluster_name: str) -> Chain:
+    cluster, identity, check = fleet.cluster(cluster_name), fleet.identity(workload.identity), fleet.check(workload)
+    if check is None:
+        raise LookupError("its identity may read no secret of this file: name one in verify")
+    issuer = cluster.issuer or observed.output(f"cluster:{cluster.name}", "issuer")
+    client_id = observed.output(identity_key(identity), "client_id")
+    if issuer is None:
+        raise LookupError(f"cluster {cluster.name} has no OIDC issuer yet: reconcile first")
+    if client_id is None:
+        raise LookupError(f"identity {identity.name} does not exist yet: reconcile first")
+    skipped = workload.deployment.skip_containers if workload.deployment else ()
+    return Chain(
+        cluster=cluster.name,
+        namespace=workload.namespace,
+        service_account=workload.service_account,
+        identity=identity.name,
+        issuer=issuer,
+        client_id=client_id,
+        tenant_id=observed.tenancy.tenant_id,
+        vault=check.vault,
+        secret=check.secret,
+        skip_containers=";".join(skipped) or None,
+    )
+
+
+async def _admitted(kubernetes: Kubernetes, chain: Chain) -> dict[str, object]:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "workload-identity-check-", "labels": {USE_LABEL: "true"}},
+        "spec": {
+            "serviceAccountName": chain.service_account,
+            "containers": [{"name": "check", "image": "check"}],
+        },
+    }
+    return await kubernetes.try_pod(chain.namespace, pod)
+
+
+async def _read(clients: Clients, chain: Chain, assertion: str) -> None:
+    """Exchange the ServiceAccount's token and read the secret with what comes back. The value goes nowhere."""
+    from azure.identity.aio import ClientAssertionCredential
+
+    what = f"secret {chain.secret} of vault {chain.vault}, as {chain.subject}"
+    credential = ClientAssertionCredential(
+        chain.tenant_id, chain.client_id, lambda: assertion, transport=clients.transport, retry_total=0
+    )
+    async with credential:
+        with translated(what):
+            await clients.secrets_as(credential, chain.vault).get_secret(chain.secret)
+
+
+async def _exchange(clients: Clients, chain: Chain, assertion: str) -> bool:
+    from azure.identity.aio import ClientAssertionCredential
+
+    credential = ClientAssertionCredential(
+        chain.tenant_id, chain.client_id, lambda: assertion, transport=clients.transport, retry_total=0
+    )
+    async with credential:
+        try:
+            with translated(chain.subject):
+                await credential.get_token("https://vault.azure.net/.default")
+        except CloudError:
+            return False
+    return True

@@ -1,0 +1,138 @@
+"""The admission webhook: AKS's managed add-on, or the Helm chart. Ready means that it answers for a pod."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from clients import helm
+from clients.errors import CloudError, Missing
+from clients.kubernetes import Kubernetes, path_of
+from clients.session import Clients
+from clients.waiting import WEBHOOK_SECONDS
+from fleet.observed import Found, Observation
+from fleet.plan import Change
+from fleet.resources import Webhook
+from fleet.spec import Cluster, Fleet, WebhookDelivery
+
+USE_LABEL = "azure.workload.identity/use"
+CONFIGURATION = "azure-wi-webhook-mutating-webhook-configuration"
+_WEBHOOK = "mutation.azure-workload-identity.io"
+_SYSTEM_LABEL = "azure-workload-identity.io/system=true"
+_ADDON_NAMESPACE = "kube-system"
+
+CHART = "workload-identity-webhook"
+RELEASE = "workload-identity-webhook"
+REPOSITORY = "https://azure.github.io/azure-workload-identity/charts"
+CHART_NAMESPACE = "azure-workload-identity-system"
+
+
+async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:  # noqa: ARG001
+    """How the cluster has the webhook, whether it serves, and whether two of them are in each other's way."""
+    kubernetes = await clients.cluster(cluster)
+    deployments = await kubernetes.list(path_of("Deployment"), labelSelector=_SYSTEM_LABEL)
+    namespaces = sorted({deployment["metadata"]["namespace"] for deployment in deployments})
+    if len(namespaces) > 1:
+        reason = (
+            f"{cluster.name} has the webhook more than once, in {' and '.join(namespaces)}: they overwrite each "
+            f"other's ClusterRole and one of them cannot renew its certificate. Remove one: helm uninstall {RELEASE} "
+            f"-n {CHART_NAMESPACE}, or az aks update --disable-workload-identity"
+        )
+        return Observation(conflicts={f"webhook:{cluster.name}": reason})
+    try:
+        configuration = await kubernetes.get(path_of("MutatingWebhookConfiguration", name=CONFIGURATION))
+    except Missing:
+        configuration = None
+    if configuration is None and not deployments:
+        return Observation()
+    answer = await _answer(kubernetes)
+    namespace = _namespace(configuration) or namespaces[0]
+    delivery = WebhookDelivery.ADDON if namespace == _ADDON_NAMESPACE else WebhookDelivery.CHART
+    webhook = Webhook(
+        cluster=cluster.name,
+        delivery=delivery,
+        version=_version(deployments) if delivery is WebhookDelivery.CHART else None,
+        tenant_id=answer.tenant_id or clients.tenant_id,
+        serving=answer.serving,
+    )
+    return Observation(found=(Found(resource=webhook),))
+
+
+async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
+    """Install or upgrade the chart where it is ours to do; then wait until the webhook answers."""
+    wanted = change.resource
+    assert isinstance(wanted, Webhook)
+    kubernetes = await clients.cluster(fleet.cluster(wanted.cluster))
+    if wanted.delivery is WebhookDelivery.CHART:
+        assert wanted.version is not None
+        values = {"azureTenantID": wanted.tenant_id}
+        await helm.install_or_upgrade(
+            kubernetes, RELEASE, CHART, REPOSITORY, wanted.version, values, namespace=CHART_NAMESPACE
+        )
+
+    async def serving() -> bool | None:
+        answer = await _answer(kubernetes)
+        return (answer.serving and answer.tenant_id == wanted.tenant_id) or None
+
+    where = _ADDON_NAMESPACE if wanted.delivery is WebhookDelivery.ADDON else CHART_NAMESPACE
+    await clients.patience.until(
+        f"the webhook of cluster {wanted.cluster} to answer",
+        serving,
+        seconds=WEBHOOK_SECONDS,
+        advice=f"kubectl -n {where} describe deployment azure-wi-webhook-controller-manager tells more",
+    )
+    return {}
+
+
+async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:
+    """Uninstall our release. AKS's add-on is switched off at the cluster, by whoever owns that."""
+    webhook = change.resource
+    assert isinstance(webhook, Webhook)
+    if webhook.delivery is WebhookDelivery.ADDON:
+        return
+    kubernetes = await clients.cluster(fleet.cluster(webhook.cluster))
+    try:
+        await helm.uninstall(kubernetes, RELEASE, namespace=CHART_NAMESPACE)
+    except Missing:
+        return
+
+
+@dataclass(frozen=True)
+class _Answer:
+    serving: bool
+    tenant_id: str | None
+
+
+async def _answer(kubernetes: Kubernetes) -> _Answer:
+    """What the webhook does to a pod that asks for it, by a dry run: nothing is created."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "workload-identity-probe-", "labels": {USE_LABEL: "true"}},
+        "spec": {"containers": [{"name": "probe", "image": "probe"}]},
+    }
+    try:
+        admitted = await kubernetes.try_pod("default", pod)
+    except CloudError as error:
+        if error.status == 500 and "webhook" in error.message:
+            return _Answer(serving=False, tenant_id=None)
+        raise
+    env = {item["name"]: item.get("value") for item in admitted["spec"]["containers"][0].get("env") or ()}
+    return _Answer(serving="AZURE_FEDERATED_TOKEN_FILE" in env, tenant_id=env.get("AZURE_TENANT_ID"))
+
+
+def _namespace(configuration: dict[str, Any] | None) -> str | None:
+    for webhook in (configuration or {}).get("webhooks") or ():
+        if webhook["name"] == _WEBHOOK:
+            namespace: str | None = (webhook["clientConfig"].get("service") or {}).get("namespace")
+            return namespace
+    return None
+
+
+def _version(deployments: list[dict[str, Any]]) -> str | None:
+    """By the image's tag: the chart's version and the webhook's go together."""
+    for deployment in deployments:
+        for container in deployment["spec"]["template"]["spec"]["containers"]:
+            if container["name"] == "manager":
+                return str(container["image"]).rpartition(":")[2].removeprefix("v")
+    return None
