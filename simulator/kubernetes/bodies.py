@@ -1,0 +1,166 @@
+"""Reading request bodies: JSON, YAML and protobuf, and what is wrong with their fields."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from starlette.requests import Request
+
+from simulator.provenance import Provenance, rule
+
+from . import protobuf, schema
+from .context import Options
+from .errors import Cause, bad_request, invalid_options, refuse
+
+Json = dict[str, Any]
+
+_LARGEST = 3 << 20
+_JSON, _YAML, _PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
+
+
+def media_type(request: Request) -> str:
+    """The content type without its parameters; empty when the request has none."""
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+async def raw(request: Request) -> bytes:
+    """The body, refused with 413 above 3 MiB."""
+    body = await request.body()
+    if len(body) > _LARGEST:
+        raise refuse(413, "RequestEntityTooLarge", f"Request entity too large: limit is {_LARGEST}")
+    return body
+
+
+class _Duplicates:
+    """Builds objects from JSON pairs and remembers which keys came twice."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, list[str]] = {}
+        self._alive: list[Json] = []
+
+    def build(self, pairs: list[tuple[str, Any]]) -> Json:
+        obj = dict(pairs)
+        seen: set[str] = set()
+        twice = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
+        if twice:
+            self._found[id(obj)] = twice
+            self._alive.append(obj)
+        return obj
+
+    def paths(self, value: Any, path: str = "") -> list[str]:
+        """The duplicate keys below ``value``, with dots."""
+        if not self._found:
+            return []
+        found: list[str] = []
+        if isinstance(value, dict):
+            found += [f"{path}.{key}".lstrip(".") for key in self._found.get(id(value), ())]
+            for key, item in value.items():
+                found += self.paths(item, f"{path}.{key}")
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                found += self.paths(item, f"{path}[{index}]")
+        return found
+
+
+@rule("kubernetes", "unknown and duplicate fields", Provenance.RECORDED, "kubernetes/errors.yaml field_validation")
+async def read(request: Request, kind: str, options: Options) -> Json:
+    """The object in the body of a POST or PUT. Collects warnings, or refuses, as the field validation asks.
+
+    A body without content type is JSON, which is how the Python client sends it.
+    """
+    data, content_type = await raw(request), media_type(request) or _JSON
+    if content_type == _PROTOBUF:
+        return protobuf.decode(data)
+    duplicates = _Duplicates()
+    if content_type == _JSON:
+        body = _from_json(data, kind, duplicates)
+    elif content_type == _YAML:
+        body = from_yaml(data)
+    else:
+        accepted = f"{_JSON}, {_YAML}, {_PROTOBUF}"
+        text = "the body of the request was in an unknown format - accepted media types include"
+        raise refuse(415, "UnsupportedMediaType", f"{text}: {accepted}")
+    problems = [f'unknown field "{path}"' for path in schema.unknown_fields(kind, body)]
+    problems += [f'duplicate field "{path}"' for path in duplicates.paths(body)]
+    if problems and options.field_validation == "Strict":
+        head = f'{kind} in version "v1" cannot be handled as a {kind}'
+        raise bad_request(f"{head}: strict decoding error: {', '.join(problems)}")
+    if options.field_validation == "Warn":
+        options.warnings.extend(problems)
+    return body
+
+
+def _from_json(data: bytes, kind: str, duplicates: _Duplicates) -> Json:
+    try:
+        body = json.loads(data, object_pairs_hook=duplicates.build)
+    except ValueError as error:
+        text = data.decode(errors="replace") or "<empty>"
+        why = _go_complaint(error)
+        head = f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind"
+        raise bad_request(f"{head}; json parse error: {why} ({text})") from None
+    if not isinstance(body, dict):
+        raise bad_request(f"the object provided is unrecognized (must be of type {kind})")
+    return body
+
+
+def _go_complaint(error: ValueError) -> str:
+    """What Go's decoder says of broken JSON: as far as that can be known, that it ended early."""
+    if isinstance(error, json.JSONDecodeError) and error.pos < len(error.doc.rstrip()):
+        character = error.doc[error.pos]
+        return f"invalid character '{character}' looking for beginning of value"
+    return "unexpected end of JSON input"
+
+
+def from_yaml(data: bytes) -> Json:
+    """A YAML (or JSON) document that is an object."""
+    try:
+        body = yaml.safe_load(data)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        why = f"error converting YAML to JSON: yaml: line {line}: {getattr(error, 'problem', error)}"
+        raise bad_request(f"error decoding YAML: {why}") from None
+    if not isinstance(body, dict):
+        raise bad_request("error decoding YAML: json: cannot unmarshal into Go value of type map[string]interface {}")
+    return body
+
+
+def patch(data: bytes) -> Any:
+    """The body of a merge or JSON patch."""
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise bad_request(f"error decoding patch: {_go_complaint(error)}") from None
+
+
+_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+_LONGEST_MANAGER = 128
+
+
+def options_of(request: Request, kind: str) -> Options:
+    """The options of a write from its query. ``kind`` is CreateOptions, UpdateOptions or PatchOptions."""
+    query = request.query_params
+    dry_run = query.getlist("dryRun")
+    if any(value not in ("", "All") for value in dry_run):
+        given = json.dumps(dry_run, separators=(",", ":"))
+        raise invalid_options(kind, Cause.unsupported("dryRun", given, ("All",)))
+    validation = query.get("fieldValidation", "")
+    if validation not in _VALIDATIONS:
+        raise invalid_options(kind, Cause.unsupported("fieldValidation", f'"{validation}"', _VALIDATIONS))
+    manager = query.get("fieldManager") or _default_manager(request)
+    if len(manager) > _LONGEST_MANAGER:
+        why = f"Too long: may not be more than {_LONGEST_MANAGER} bytes"
+        raise invalid_options(kind, Cause("fieldManager", "FieldValueTooLong", why))
+    return Options(
+        manager=manager,
+        dry_run="All" in dry_run,
+        force=query.get("force") in ("true", "1"),
+        field_validation=validation or "Warn",
+    )
+
+
+@rule("kubernetes", "the manager without fieldManager", Provenance.RECORDED, "server-side-apply.yaml manager_default")
+def _default_manager(request: Request) -> str:
+    return request.headers.get("User-Agent", "").partition("/")[0] or "unknown"

@@ -1,0 +1,177 @@
+"""What the API server tells about itself: groups, resources, version, health."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from simulator.provenance import Provenance, rule
+
+from .encoding import dump
+from .negotiation import asks_for_discovery
+from .resources import GROUPS, Resource, Subresource, of_group
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+Json = dict[str, Any]
+
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_PATHS = ("/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez")
+_MORE_PATHS = ("/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/readyz", "/version")
+
+
+def root() -> Response:
+    """GET /."""
+    groups = [path for group in GROUPS if group for path in (f"/apis/{group}", f"/apis/{group}/v1")]
+    return _json({"paths": [*_PATHS, *groups, *_MORE_PATHS]})
+
+
+def _json(body: Any, media: str = "application/json", headers: dict[str, str] | None = None) -> Response:
+    response = Response(dump(body), headers=headers)
+    response.headers["Content-Type"] = media
+    return response
+
+
+@rule("kubernetes", "GET /api and /apis, also aggregated", Provenance.RECORDED, "kubernetes/discovery.yaml aggregated")
+def roots(cluster: Cluster, request: Request, path: str) -> Response:
+    """GET /api or /apis: aggregated discovery for those who accept it, else the plain list."""
+    if not asks_for_discovery(request.headers.get("Accept", ""), "v2"):
+        plain = _core_versions(cluster) if path == "/api" else _group_list()
+        return _json(plain, headers={"Vary": "Accept"})
+    body = aggregated(path)
+    tag = f'"{hashlib.sha512(dump(body)).hexdigest().upper()}"'
+    headers = {"ETag": tag, "Vary": "Accept", "Cache-Control": "public"}
+    if request.headers.get("If-None-Match") == tag:
+        return Response(status_code=304, headers=headers)
+    return _json(body, _AGGREGATED, headers)
+
+
+def _core_versions(cluster: Cluster) -> Json:
+    address = {"clientCIDR": "0.0.0.0/0", "serverAddress": f"{cluster.state.fqdn}:443"}
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [address]}
+
+
+def _group(name: str) -> Json:
+    version = {"groupVersion": f"{name}/v1", "version": "v1"}
+    return {"name": name, "versions": [version], "preferredVersion": version}
+
+
+def _group_list() -> Json:
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in GROUPS if name]}
+
+
+def group(name: str) -> Response:
+    """GET /apis/<group>."""
+    return _json({"kind": "APIGroup", "apiVersion": "v1"} | _group(name))
+
+
+@rule("kubernetes", "GET /api/v1 and /apis/<g>/<v>", Provenance.RECORDED, "kubernetes/discovery.yaml resource_list")
+def resources(group_name: str) -> Response:
+    """The resources of a group, in the plain form; "" is the core group."""
+    listed = [entry for resource in of_group(group_name) for entry in _plain(resource)]
+    version = {"groupVersion": f"{group_name}/v1"} if group_name else {"groupVersion": "v1"}
+    head = {"kind": "APIResourceList"} | ({"apiVersion": "v1"} if group_name else {})
+    return _json(head | version | {"resources": listed})
+
+
+def _plain(resource: Resource) -> list[Json]:
+    entry: Json = {
+        "name": resource.name,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": list(resource.verbs),
+    }
+    if resource.short_names:
+        entry["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        entry["categories"] = list(resource.categories)
+    if resource.storage_hash:
+        entry["storageVersionHash"] = resource.storage_hash
+    return [entry, *(_plain_part(resource, part) for part in resource.subresources)]
+
+
+def _plain_part(resource: Resource, part: Subresource) -> Json:
+    entry: Json = {"name": f"{resource.name}/{part.name}", "singularName": "", "namespaced": resource.namespaced}
+    if part.foreign:
+        foreign_group, _, version = part.foreign.rpartition("/")
+        entry |= {"group": foreign_group, "version": version}
+    return entry | {"kind": part.kind, "verbs": list(part.verbs)}
+
+
+@cache
+def aggregated(path: str) -> Json:
+    """The body of aggregated discovery below /api or /apis."""
+    names = [""] if path == "/api" else [name for name in GROUPS if name]
+    items = [
+        {
+            "metadata": {"name": name} if name else {},
+            "versions": [
+                {
+                    "version": "v1",
+                    "resources": [_discovered(resource) for resource in of_group(name)],
+                    "freshness": "Current",
+                }
+            ],
+        }
+        for name in names
+    ]
+    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+
+
+def _discovered(resource: Resource) -> Json:
+    entry: Json = {
+        "resource": resource.name,
+        "responseKind": {"group": "", "version": "", "kind": resource.kind},
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": list(resource.verbs),
+    }
+    if resource.short_names:
+        entry["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        entry["categories"] = list(resource.categories)
+    if resource.subresources:
+        entry["subresources"] = [_discovered_part(part) for part in resource.subresources]
+    return entry
+
+
+def _discovered_part(part: Subresource) -> Json:
+    foreign_group, _, version = part.foreign.rpartition("/")
+    kind = {"group": foreign_group, "version": version, "kind": part.kind}
+    return {"subresource": part.name, "responseKind": kind, "verbs": list(part.verbs)}
+
+
+@rule("kubernetes", "GET /version", Provenance.RECORDED, "kubernetes/discovery.yaml version")
+def version(cluster: Cluster) -> Response:
+    """GET /version; everybody may ask."""
+    major, minor = cluster.state.version.removeprefix("v").split(".")[:2]
+    body = {
+        "major": major,
+        "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": str(int(minor) - 1),
+        "gitVersion": cluster.state.version,
+        "gitCommit": hashlib.sha1(cluster.state.version.encode(), usedforsecurity=False).hexdigest(),
+        "gitTreeState": "clean",
+        "buildDate": "2026-01-01T00:00:00Z",
+        "goVersion": "go1.26.6",
+        "compiler": "gc",
+        "platform": "linux/amd64",
+    }
+    return _json(body)
+
+
+@rule("kubernetes", "GET /healthz, /livez, /readyz", Provenance.RECORDED, "kubernetes/discovery.yaml health")
+def health(path: str, *, verbose: bool) -> Response:
+    """The health of the API server, which is always good."""
+    if not verbose:
+        return PlainTextResponse("ok")
+    return PlainTextResponse(f"[+]ping ok\n[+]etcd ok\n{path.strip('/')} check passed\n")

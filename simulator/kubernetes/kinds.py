@@ -1,0 +1,109 @@
+"""What differs between kinds when they are written: status, generation, what a new object starts with."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from simulator.provenance import Provenance, rule
+
+from .resources import Resource
+
+Json = dict[str, Any]
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_LONGEST_BASE = 58
+
+_WITH_GENERATION = {
+    "CustomResourceDefinition",
+    "Deployment",
+    "MutatingWebhookConfiguration",
+    "Pod",
+    "PodDisruptionBudget",
+    "ReplicaSet",
+}
+
+_ANSWERED_WITH_OBJECT = {"Pod", "Service", "ServiceAccount"}
+
+_TEMPLATE: Json = {"metadata": {}, "spec": {"containers": None}}
+_ZERO: dict[str, Json] = {
+    "ClusterRole": {"rules": None},
+    "Deployment": {"spec": {"selector": None, "template": _TEMPLATE, "strategy": {}}, "status": {}},
+    "Lease": {"spec": {}},
+    "Namespace": {"spec": {}, "status": {}},
+    "Node": {"spec": {}, "status": {}},
+    "Pod": {"spec": {"containers": None}, "status": {}},
+    "PodDisruptionBudget": {"spec": {}, "status": {}},
+    "ReplicaSet": {"spec": {"selector": None, "template": _TEMPLATE}, "status": {}},
+    "Role": {"rules": None},
+    "Service": {"spec": {}, "status": {"loadBalancer": {}}},
+}
+
+
+def zero_value(kind: str) -> Json:
+    """What an object of the kind is before anything is set: the structures that are there even when empty."""
+    return {"metadata": {}, **_ZERO.get(kind, {})}
+
+
+def has_generation(kind: str) -> bool:
+    """Whether changes of the kind's specification are counted in ``metadata.generation``."""
+    return kind in _WITH_GENERATION
+
+
+def has_status(resource: Resource) -> bool:
+    """Whether the status is written through its own subresource, and ignored everywhere else."""
+    return resource.subresource("status") is not None
+
+
+@rule(
+    "kubernetes", "DELETE answers a Status or the object, by kind", Provenance.RECORDED, "lifecycle.yaml delete_answers"
+)
+def delete_answers_object(kind: str) -> bool:
+    """Whether a DELETE that is done at once answers the object instead of a Status."""
+    return kind in _ANSWERED_WITH_OBJECT
+
+
+@rule("kubernetes", "generateName adds 5 of 27 characters", Provenance.RECORDED, "lifecycle.yaml generate_name")
+def generated_name(base: str, generator: random.Random) -> str:
+    """A name from ``metadata.generateName``, at most 63 characters long."""
+    return base[:_LONGEST_BASE] + "".join(generator.choices(_ALPHABET, k=5))
+
+
+@rule("kubernetes", "initial status by kind", Provenance.RECORDED, "server-side-apply.yaml defaults")
+def initial_status(kind: str, obj: Json) -> Json | None:
+    """The status of a new object, None where the kind has none to begin with."""
+    if kind == "Pod":
+        return {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
+    if kind == "PodDisruptionBudget":
+        return {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
+    if kind == "CustomResourceDefinition":
+        versions = [version.get("name") for version in obj.get("spec", {}).get("versions") or ()]
+        return {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": versions[:1]}
+    plain: dict[str, Json] = {
+        "Deployment": {},
+        "Namespace": {"phase": "Active"},
+        "Node": {},
+        "ReplicaSet": {"replicas": 0},
+        "ResourceQuota": {},
+        "Service": {"loadBalancer": {}},
+    }
+    return plain.get(kind)
+
+
+@rule("kubernetes", "quality of service class of a pod", Provenance.DOCUMENTED, "pod quality of service classes")
+def quality_of_service(spec: Json) -> str:
+    """Guaranteed, Burstable or BestEffort, from the containers' requests and limits of CPU and memory."""
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    resources = [container.get("resources") or {} for container in containers]
+    if not any(part.get("requests") or part.get("limits") for part in resources):
+        return "BestEffort"
+    for part in resources:
+        limits, requests = part.get("limits") or {}, part.get("requests") or {}
+        if not {"cpu", "memory"} <= limits.keys() or any(limits.get(name) != requests[name] for name in requests):
+            return "Burstable"
+    return "Guaranteed"
+
+
+def specification(obj: Json) -> Json:
+    """The part of an object whose changes count as a new generation: all but metadata and status."""
+    return {name: value for name, value in obj.items() if name not in ("metadata", "status")}

@@ -1,0 +1,137 @@
+"""Lists: selected, paged, at a revision."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import QueryParams
+
+from simulator.provenance import Provenance, rule
+from simulator.routing import Refusal
+
+from . import selectors
+from .errors import Cause, bad_request, invalid_options, refuse
+from .resources import Resource
+from .store import Compacted, key_of
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+Json = dict[str, Any]
+
+
+def _expired(message: str) -> Refusal:
+    return refuse(410, "Expired", message)
+
+
+def version_of(text: str) -> int | None:
+    """A ``resourceVersion`` parameter as a number; None when it is absent."""
+    if not text:
+        return None
+    if not text.isdecimal():
+        why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise bad_request(f"invalid resource version: {why}")
+    return int(text)
+
+
+def _limit(query: QueryParams) -> int:
+    text = query.get("limit", "")
+    if text and not text.lstrip("-").isdecimal():
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return max(int(text or 0), 0)
+
+
+def _check(query: QueryParams) -> None:
+    if query.get("sendInitialEvents"):
+        cause = Cause.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
+        raise invalid_options("ListOptions", cause)
+    if query.get("resourceVersionMatch") and not query.get("resourceVersion"):
+        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        raise invalid_options("ListOptions", Cause.forbidden("resourceVersionMatch", why))
+    if query.get("continue") and query.get("resourceVersion") not in (None, "", "0"):
+        raise bad_request("specifying resource version is not allowed when using continue")
+
+
+@rule("kubernetes", "lists: limit, continue, resourceVersion", Provenance.RECORDED, "kubernetes/watch.yaml list")
+def read(cluster: Cluster, resource: Resource, namespace: str, query: QueryParams) -> tuple[list[Json], Json]:
+    """The objects that a list request asks for, not to be changed, and the metadata of the list."""
+    _check(query)
+    chosen = selectors.selection(query.get("labelSelector", ""), query.get("fieldSelector", ""), resource)
+    revision, start = cluster.store.revision, ("", "")
+    asked = version_of(query.get("resourceVersion", ""))
+    limit = 0 if asked == 0 else _limit(query)
+    if token := query.get("continue"):
+        revision, start = _position(token, namespace)
+    elif asked and (limit or query.get("resourceVersionMatch") == "Exact"):
+        revision = asked
+    if max(revision, asked or 0) > cluster.store.revision:
+        raise _too_large(max(revision, asked or 0), cluster.store.revision)
+    try:
+        objects = (
+            cluster.store.list(resource.key, namespace)
+            if revision == cluster.store.revision
+            else cluster.store.at(revision, resource.key, namespace)
+        )
+    except Compacted:
+        raise _expired(
+            _CONTINUE_EXPIRED if token else "The resourceVersion for the provided list is too old."
+        ) from None
+    rest = [obj for obj in objects if _place(obj) >= start and (chosen is None or chosen(obj))]
+    return _page(rest, revision, limit, namespace, counted=chosen is None)
+
+
+_CONTINUE_EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+
+
+def _too_large(asked: int, current: int) -> Refusal:
+    details = {
+        "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+        "retryAfterSeconds": 1,
+    }
+    message = f"Timeout: Too large resource version: {asked}, current: {current}"
+    return refuse(504, "Timeout", message, details, {"Retry-After": "1"})
+
+
+def _place(obj: Json) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _page(rest: list[Json], revision: int, limit: int, namespace: str, *, counted: bool) -> tuple[list[Json], Json]:
+    metadata: Json = {"resourceVersion": str(revision)}
+    if not limit or len(rest) <= limit:
+        return rest, metadata
+    page = rest[:limit]
+    metadata["continue"] = _token(revision, page[-1], namespace)
+    if counted:
+        metadata["remainingItemCount"] = len(rest) - limit
+    return page, metadata
+
+
+def _token(revision: int, last: Json, namespace: str) -> str:
+    place = _place(last)
+    key = place[1] if namespace or not place[0] else key_of(*place)
+    text = json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": f"/{key}\0"}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def _position(token: str, namespace: str) -> tuple[int, tuple[str, str]]:
+    try:
+        body = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        revision, start = int(body["rv"]), str(body["start"]).removeprefix("/")
+    except (ValueError, KeyError, TypeError) as error:
+        raise bad_request(f"invalid continue token: {type(error).__name__}") from None
+    inside, slash, name = start.rpartition("/")
+    return revision, (inside if slash else namespace, name)
+
+
+def as_list(resource: Resource, objects: list[Json], metadata: Json) -> Json:
+    """The List object; its items carry neither kind nor apiVersion."""
+    items = [{name: value for name, value in obj.items() if name not in ("kind", "apiVersion")} for obj in objects]
+    return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata, "items": items}

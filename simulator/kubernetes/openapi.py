@@ -1,0 +1,87 @@
+"""The OpenAPI documents: as much as kubectl and helm look at.
+
+They only look for the ``fieldValidation`` parameter of a kind's PATCH, and then leave the validation to the server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from simulator.provenance import Provenance, rule
+
+from .encoding import dump
+from .errors import no_such_path
+from .resources import GROUPS, Resource, of_group
+
+Json = dict[str, Any]
+
+_FIELD_VALIDATION = {"name": "fieldValidation", "in": "query", "schema": {"type": "string", "uniqueItems": True}}
+
+
+def _path(group: str) -> str:
+    return f"apis/{group}/v1" if group else "api/v1"
+
+
+@cache
+def _document(path: str) -> bytes:
+    group = next(group for group in GROUPS if _path(group) == path)
+    paths = {_item(resource): {"patch": _patch(resource)} for resource in of_group(group) if resource.stored}
+    return dump({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "1.36"}, "paths": paths})
+
+
+def _item(resource: Resource) -> str:
+    place = "namespaces/{namespace}/" if resource.namespaced else ""
+    return f"/{_path(resource.group)}/{place}{resource.name}/{{name}}"
+
+
+def _patch(resource: Resource) -> Json:
+    return {
+        "x-kubernetes-action": "patch",
+        "x-kubernetes-group-version-kind": {
+            "group": resource.group,
+            "version": resource.version,
+            "kind": resource.kind,
+        },
+        "parameters": [_FIELD_VALIDATION],
+        "responses": {},
+    }
+
+
+@cache
+def _hash(path: str) -> str:
+    return hashlib.sha512(_document(path)).hexdigest().upper()
+
+
+@rule("kubernetes", "OpenAPI v3 index and documents", Provenance.RECORDED, "client-traffic.yaml openapi_minimum")
+def answer(request: Request, path: str) -> Response:
+    """GET below /openapi. Version 2 is not served, which clients take for an answer when version 3 is."""
+    paths = [_path(group) for group in GROUPS]
+    if path.rstrip("/") == "/openapi/v3":
+        return _index(request, paths)
+    name = path.removeprefix("/openapi/v3/").rstrip("/")
+    if name not in paths:
+        raise no_such_path()
+    right = _hash(name)
+    given = request.query_params.get("hash")
+    if given and given != right:
+        return Response(status_code=301, headers={"Location": f"/openapi/v3/{name}?hash={right}"})
+    headers = {"ETag": f'"{right}"', "Vary": "Accept"}
+    headers["Cache-Control"] = "public, immutable" if given else "no-cache, private"
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(_document(name), headers=headers, media_type="application/json")
+
+
+def _index(request: Request, paths: list[str]) -> Response:
+    listed = {path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={_hash(path)}"} for path in paths}
+    modified = "Thu, 01 Jan 2026 00:00:00 GMT"
+    if request.headers.get("If-Modified-Since") == modified:
+        return Response(status_code=304, headers={"Last-Modified": modified})
+    response = Response(dump({"paths": listed}), headers={"Last-Modified": modified})
+    response.headers["Content-Type"] = "text/plain; charset=utf-8"
+    return response
