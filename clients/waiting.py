@@ -82,10 +82,13 @@ class Patience:
             left = max(deadline - self.now(), 0.0)
             return min(max(asked, self._pause(state.attempt_number)), left + 0.01)
 
+        async def once() -> Result:  # tenacity awaits coroutine functions only, not lambdas that return a coroutine
+            return await call()
+
         retrying = AsyncRetrying(
             retry=retry_if_exception(worth_another_try), wait=pause, stop=stop_never, sleep=self.sleep, reraise=True
         )
-        return await retrying(call)
+        return await retrying(once)
 
     async def until(
         self,

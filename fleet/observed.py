@@ -81,7 +81,9 @@ class Observed(Model):
             Found(resource=resource, outputs={**earlier.get(key, {}), **outputs.get(key, {})})
             for key, resource in applied.items()
         ]
-        return self.model_copy(update={"found": (*kept, *new)})
+        return Observed(
+            tenancy=self.tenancy, found=(*kept, *new), unknown=self.unknown, conflicts=self.conflicts
+        )
 
     @cached_property
     def _places(self) -> Mapping[str, list[Found]]:

@@ -130,7 +130,7 @@ class ValueFrom(Model):
 
 
 class Secret(Model):
-    """A secret to keep in a vault."""
+    """A secret to keep in a vault. One that exists is left alone where its source holds no value."""
 
     name: SecretName
     value_from: ValueFrom

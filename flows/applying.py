@@ -47,7 +47,9 @@ async def _one(
     async with room:
         tell(title(change), Phase.STARTED)
         run = apply_change.with_options(task_run_name=title(change))
-        state: State[Any] = await run(change, wait_for=[state for _, state in earlier if state], return_state=True)
+        state: State[Any] = await run(  # type: ignore[misc]  # Prefect types return_state for synchronous tasks only
+            change, wait_for=[state for _, state in earlier if state], return_state=True
+        )
         try:
             WORK.get().outputs[change.key] = await state.aresult()
         except Exception as error:  # noqa: BLE001 - one step's failure is reported, and the others go on

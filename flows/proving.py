@@ -24,7 +24,7 @@ async def verify(
         async with room:
             tell(name, Phase.STARTED)
             run = prove.with_options(task_run_name=name, refresh_cache=anew(link))
-            state = await run(link, patience_seconds, return_state=True)
+            state = await run(link, patience_seconds, return_state=True)  # type: ignore[misc]  # Prefect types return_state for synchronous tasks only
             try:
                 proof: Proof = Proof.model_validate(await state.aresult())
             except ProofFailedError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from clients.session import open_clients
 from clients.waiting import PROPAGATION_SECONDS
 from fleet.plan import plan as plan_of
+from fleet.proof import Proof
 from fleet.spec import Fleet
 from tasks import verification
 
@@ -36,7 +38,8 @@ async def reconcile(fleet: Fleet | None = None, fleet_file: str | None = None, v
         runs.WORK.set(work := runs.Work(clients, wanted))
         outcomes = await applying.apply(planned.changes)
         done = [outcome.change.resource for outcome in outcomes if outcome.error is None]
-        proofs, gaps = [], []
+        proofs: list[Proof] = []
+        gaps: list[str] = []
         if verify:
             chains, gaps = verification.chains(wanted, observed.with_applied(done, work.outputs))
             proofs = await proving.verify(

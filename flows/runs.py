@@ -85,22 +85,13 @@ def _proof_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:  # n
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-async def _look(name: str) -> Observation:
-    look = _LOOKS.get()[name]
+async def _look(name: str, look: chain.Look) -> Observation:
     return await plainly(name, look)
-
-
-_LOOKS: ContextVar[dict[str, chain.Look]] = ContextVar("looks")
 
 
 async def observing(name: str, look: chain.Look) -> Observation:
     """Make an observation as a task run."""
-    looks = _LOOKS.get(None)
-    if looks is None:
-        looks = {}
-        _LOOKS.set(looks)
-    looks[name] = look
-    return await _look.with_options(task_run_name=name)(name)
+    return await _look.with_options(task_run_name=name)(name, look)
 
 
 @task(

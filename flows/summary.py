@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from fleet.plan import Plan
 from fleet.proof import Proof
 from fleet.spec import Model
@@ -11,7 +13,7 @@ class Summary(Model):
     """The outcome of a reconcile, a verification or a teardown. Holds nothing secret."""
 
     plan: Plan
-    failures: dict[str, str] = {}
+    failures: dict[str, str] = Field(default_factory=dict)
     """What went wrong, by the change's key."""
     proofs: tuple[Proof, ...] = ()
     gaps: tuple[str, ...] = ()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from prefect import flow
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from clients.session import open_clients
 from fleet.plan import Plan

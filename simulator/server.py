@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from .authority import Authority
 from .azure import start
-from .azure.clusters import attach
+from .azure.cluster_operations import attach
 from .azure.state import AzureState
 from .clock import Clock
 from .hosts import Hosts

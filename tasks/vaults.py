@@ -61,17 +61,21 @@ async def observe_secrets(clients: Clients, fleet: Fleet, vaults: Observation) -
     }
     found: list[Found] = []
     unknown: list[Unknown] = []
+    conflicts: dict[str, str] = {}
     for vault in fleet.vaults:
         by_policy = vault.authorization is VaultAuthorization.ACCESS_POLICY
-        if vault.name not in present or (by_policy and vault.name not in readable):
-            continue  # the plan lets us in first; ensure reads before it writes
+        # Where we may not look in yet, the plan lets us in first, and ensure reads before it writes.
+        visible = vault.name in present and (not by_policy or vault.name in readable)
         try:
             for secret in vault.secrets:
-                if (resource := await _secret(clients, vault, secret)) is not None:
+                resource = await _secret(clients, vault, secret) if visible else None
+                if resource is not None:
                     found.append(Found(resource=resource))
+                elif (reason := await _no_value(secret)) is not None:
+                    conflicts[f"secret:{vault.name}/{secret.name}"] = reason
         except CloudError as error:
             unknown.append(Unknown(through=f"secrets:{vault.name}", reason=str(error)))
-    return Observation(found=tuple(found), unknown=tuple(unknown))
+    return Observation(found=tuple(found), unknown=tuple(unknown), conflicts=conflicts)
 
 
 async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
@@ -272,9 +276,20 @@ async def _secret(clients: Clients, vault: VaultSpec, secret: SecretSpec) -> Sec
         if error.code != "SecretDisabled":
             raise
         return resource.model_copy(update={"value": "disabled"})
-    same = there is not None and _equal(there, (await read(secret.value_from)).get_secret_value())
+    if there is None or await _no_value(secret) is not None:  # nothing to compare with: what is there stays
+        return resource
+    same = _equal(there, (await read(secret.value_from)).get_secret_value())
     value: Literal["as in its source", "different"] = "as in its source" if same else "different"
     return resource.model_copy(update={"value": value})
+
+
+async def _no_value(secret: SecretSpec) -> str | None:
+    """Why the secret's source gives no value, or None where it does."""
+    try:
+        await read(secret.value_from)
+    except Invalid as error:
+        return str(error)
+    return None
 
 
 async def _recover_secret(clients: Clients, wanted: Secret) -> None:

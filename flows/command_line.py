@@ -1,0 +1,200 @@
+"""``workload-identity``: the command line over the flows.
+
+Imports stand inside the commands: ``--help`` and a mistake in the fleet file must not wait for Prefect and the SDKs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from rich.console import Console
+
+    from fleet.plan import Plan
+    from fleet.spec import Fleet
+
+    from .summary import Summary
+
+EXIT_OK, EXIT_ERROR, EXIT_CHANGES = 0, 1, 2
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Gives every Kubernetes workload an Entra identity of its own, keeps it that way, and proves it.",
+)
+FleetFile = Annotated[Path, typer.Argument(metavar="FLEET", help="The fleet file (YAML).")]
+
+
+@app.command()
+def plan(
+    fleet_file: FleetFile,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Plan to take over what does not carry our mark.")] = False,
+) -> None:
+    """Show what reconcile would change. Exit code 0: nothing, 2: changes, 1: an error, or something is held."""
+    fleet = _load(fleet_file, adopt=adopt)
+    planned = _run(_plan(fleet))
+    if as_json:
+        typer.echo(planned.model_dump_json(indent=2))
+    else:
+        from . import console
+
+        console.show_plan(_console(), planned, f"Plan of {planned.fleet}")
+    if any(hold.mistake for hold in planned.holds):
+        raise SystemExit(EXIT_ERROR)
+    raise SystemExit(EXIT_CHANGES if planned.changes else EXIT_OK)
+
+
+@app.command()
+def reconcile(
+    fleet_file: FleetFile,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    verify: Annotated[bool, typer.Option(help="Prove every chain afterwards.")] = True,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over what does not carry our mark.")] = False,
+) -> None:
+    """Make the world as the fleet says, and prove it."""
+    _flow("reconcile", _load(fleet_file, adopt=adopt), as_json=as_json, verify=verify)
+
+
+@app.command(name="verify")
+def verify_(
+    fleet_file: FleetFile,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Trust no proof of an earlier run.")] = False,
+) -> None:
+    """Prove that every workload reads its secret. Changes nothing."""
+    _flow("verify", _load(fleet_file), as_json=as_json, fresh=fresh)
+
+
+@app.command()
+def teardown(
+    fleet_file: FleetFile,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    everything: Annotated[bool, typer.Option("--everything", help="Vaults (soft-deleted) and webhooks too.")] = False,
+) -> None:
+    """Take away what reconcile made, dependents first. What is not ours stays."""
+    _flow("teardown", _load(fleet_file), as_json=as_json, everything=everything)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def simulate() -> None:
+    """Run a simulated Azure on this machine, or with -- COMMAND a command inside it. --help tells more."""
+    arguments = [sys.executable, "-m", "simulator", *sys.argv[sys.argv.index("simulate") + 1 :]]
+    os.execv(sys.executable, arguments)  # noqa: S606 - the simulator takes this process's place, and its signals
+
+
+@app.command()
+def stop() -> None:
+    """End the Prefect server that an earlier command left running."""
+    from . import prefect_server
+
+    typer.echo("The Prefect server has ended." if prefect_server.stop() else "No Prefect server of ours is running.")
+
+
+def main() -> None:
+    """The entry point: no traceback for anything that a user can cause."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted. What was begun is finished by the next run.", err=True)
+        raise SystemExit(130) from None
+
+
+def _fail(*lines: str) -> NoReturn:
+    for line in lines:
+        typer.echo(line, err=True)
+    raise SystemExit(EXIT_ERROR)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _load(path: Path, *, adopt: bool = False) -> Fleet:
+    from fleet.files import FleetFileError, load
+
+    try:
+        fleet = load(path.read_text(encoding="utf-8"))
+    except FleetFileError as error:
+        count = len(error.mistakes)
+        _fail(f"{path}: {count} mistake{'s' if count > 1 else ''}", *(f"  {mistake}" for mistake in error.mistakes))
+    except UnicodeDecodeError:
+        _fail(f"{path}: this is not a text file in UTF-8")
+    except OSError as error:
+        _fail(f"{path}: {error.strerror}")
+    return fleet.model_copy(update={"adopt": True}) if adopt else fleet
+
+
+def _run(work: Coroutine[Any, Any, Plan]) -> Plan:
+    from clients.errors import CloudError
+
+    try:
+        return asyncio.run(work)
+    except CloudError as error:
+        _fail(str(error))
+
+
+async def _plan(fleet: Fleet) -> Plan:
+    """Without Prefect: a plan needs no server."""
+    from clients.session import open_clients
+    from fleet.plan import plan as plan_of
+
+    from .observing import observe
+
+    async with open_clients() as clients:
+        return plan_of(fleet, await observe(clients, fleet))
+
+
+def _flow(name: str, fleet: Fleet, *, as_json: bool, **parameters: Any) -> NoReturn:
+    """Run a flow here, attached to a Prefect server, and show what it came to."""
+    from . import prefect_server
+
+    try:
+        ui = prefect_server.attach()
+    except prefect_server.ServerError as error:
+        _fail(str(error))
+    from . import console as terminal
+    from .local_run import run
+
+    console = _console()
+    progress = terminal.LiveProgress(console if not as_json else _quiet())
+    with progress:
+        outcome = run(name, fleet, parameters, progress.hear)
+    if outcome.summary is None:
+        _fail(
+            outcome.error or f"{name} failed",
+            *([f"Run: {ui}/runs/flow-run/{outcome.run_id}"] if outcome.run_id else []),
+        )
+    _show(outcome.summary, console, as_json=as_json, ui=f"{ui}/runs/flow-run/{outcome.run_id}")
+    raise SystemExit(EXIT_OK if outcome.completed else EXIT_ERROR)
+
+
+def _show(summary: Summary, console: Console, *, as_json: bool, ui: str) -> None:
+    if as_json:
+        typer.echo(json.dumps({**summary.model_dump(mode="json"), "run": ui}, indent=2))
+        return
+    from . import console as terminal
+
+    terminal.show_summary(console, summary, ui)
+
+
+def _quiet() -> Console:
+    from rich.console import Console
+
+    return Console(quiet=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What a person sees in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from fleet.plan import Action, Change, Plan, shown
+from fleet.proof import Proof
+from tasks.chain import title
+
+from .progress import Event, Phase
+from .summary import Summary
+
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.RECOVER: "↺", Action.DELETE: "−"}
+_COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.RECOVER: "cyan", Action.DELETE: "red"}
+_MASK = "••••••••"
+
+
+def plan_table(changes: Iterable[Change]) -> Group:
+    """Every change with its fields below it, in columns: the field, what it is, what it shall be."""
+    lines: list[RenderableType] = []
+    for change in changes:
+        heading = Text.assemble((_SIGNS[change.action], _COLOURS[change.action]), " ", (title(change), "bold"))
+        heading.append(f"  {change.reason}", style="dim")
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(width=2)
+        table.add_column(min_width=16, no_wrap=True)
+        table.add_column(min_width=10, max_width=44, overflow="fold", style="dim")
+        table.add_column(overflow="fold")
+        for difference in change.differences:
+            table.add_row("", difference.field, shown(difference.old), f"→ {shown(difference.new)}")
+        lines += [heading, table]
+    return Group(*lines)
+
+
+def show_plan(console: Console, plan: Plan, heading: str) -> None:
+    """The plan as a table, and what is held."""
+    if plan.changes:
+        console.print(f"[bold]{heading}[/bold]")
+        console.print(plan_table(plan.changes))
+    else:
+        console.print("Nothing to change.")
+    for hold in plan.holds:
+        style = "red" if hold.mistake else "dim"
+        console.print(f"[{style}]held[/{style}] {escape(hold.key)}: {escape(hold.reason)}")
+
+
+def show_summary(console: Console, summary: Summary, ui: str | None) -> None:
+    """What was applied, what failed, what is proven, and what it cost."""
+    plan = summary.plan
+    show_plan(console, plan, "Applied" if plan.changes else "")
+    for key, error in summary.failures.items():
+        console.print(f"[red]failed[/red] {escape(key)}: {escape(error)}")
+    for proof in summary.proofs:
+        show_proof(console, proof)
+    for gap in summary.gaps:
+        console.print(f"[yellow]not tried[/yellow] {escape(gap)}")
+    console.print(f"[dim]{summary.requests} requests, {summary.seconds:.1f} s[/dim]", highlight=False)
+    if ui:
+        console.print(f"[dim]Run:[/dim] {ui}", highlight=False, soft_wrap=True)
+
+
+def show_proof(console: Console, proof: Proof) -> None:
+    """One line that says what was proven, the value masked."""
+    if proof.holds:
+        text = f"{proof}: {_MASK}"
+        note = f"  ({proof.succeeded} of {proof.tried} token exchanges, {proof.at})"
+        console.print(f"[green]proven[/green] {escape(text)}[dim]{note}[/dim]", highlight=False, soft_wrap=True)
+    else:
+        console.print(f"[red]not proven[/red] {escape(str(proof))}", highlight=False, soft_wrap=True)
+
+
+class LiveProgress:
+    """Steps as they run: what is under way, and a count. On a terminal only; elsewhere one line per finished step."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._running: dict[str, None] = {}
+        self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> LiveProgress:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def hear(self, event: Event) -> None:
+        """Take notice of a step's news."""
+        if event.phase is Phase.STARTED:
+            self._running[event.step] = None
+        else:
+            self._running.pop(event.step, None)
+            if not event.step.startswith("observe") or event.phase is Phase.FAILED:
+                self._print(event)
+        if self._live:
+            self._live.update(self._picture())
+
+    def _print(self, event: Event) -> None:
+        marks = {Phase.DONE: "[green]✓[/green]", Phase.FAILED: "[red]✗[/red]", Phase.SKIPPED: "[dim]·[/dim]"}
+        detail = f" [dim]{escape(event.detail)}[/dim]" if event.detail else ""
+        self._console.print(f"{marks[event.phase]} {escape(event.step)}{detail}", highlight=False, soft_wrap=True)
+
+    def _picture(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        for step in list(self._running)[:8]:
+            table.add_row(Spinner("dots", style="cyan"), Text(step))
+        if len(self._running) > 8:
+            table.add_row("", Text(f"and {len(self._running) - 8} more", style="dim"))
+        return table

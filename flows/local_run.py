@@ -1,0 +1,59 @@
+"""Runs a flow in this process, for the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.schemas.objects import State
+
+from clients.errors import CloudError
+from fleet.spec import Fleet
+
+from .progress import Listener, listening
+from .reconcile import reconcile
+from .summary import Summary
+from .teardown import teardown
+from .verify import verify
+
+_FLOWS: Mapping[str, Any] = {"reconcile": reconcile, "verify": verify, "teardown": teardown}
+
+
+@dataclass(frozen=True)
+class LocalOutcome:
+    """How a flow run ended here. Without a summary it did not get to its work, and ``error`` says why."""
+
+    run_id: str | None
+    completed: bool
+    summary: Summary | None
+    error: str | None = None
+
+
+def run(name: str, fleet: Fleet, parameters: Mapping[str, Any], listener: Listener) -> LocalOutcome:
+    """Run the flow of this name to its end; ``listener`` hears of every step."""
+
+    async def attended() -> State[Any]:
+        with listening(listener):
+            state: State[Any] = await _FLOWS[name](fleet=fleet, **parameters, return_state=True)
+            return state
+
+    state = asyncio.run(attended())
+    run_id = str(state.state_details.flow_run_id) if state.state_details.flow_run_id else None
+    summary, error = asyncio.run(_result(state))
+    return LocalOutcome(run_id, state.is_completed(), summary, error)
+
+
+async def _result(state: State[Any]) -> tuple[Summary | None, str | None]:
+    try:
+        result = await state.aresult(raise_on_failure=False)
+    except Exception as error:  # noqa: BLE001 - whatever the run left is for the user to read
+        return None, str(error)
+    if isinstance(result, Summary):
+        return result, None
+    if isinstance(result, CloudError):
+        return None, str(result)
+    if isinstance(result, dict):
+        return Summary.model_validate(result), None
+    return None, str(result or state.message or state.name)

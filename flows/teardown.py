@@ -1,0 +1,41 @@
+"""The flow ``teardown``: take away what the fleet made, dependents first, nothing foreign."""
+
+from __future__ import annotations
+
+import time
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from clients.session import open_clients
+from fleet.spec import Fleet
+from fleet.teardown import plan_teardown
+
+from . import applying, artifacts, runs
+from .observing import observe
+from .summary import Summary
+
+
+@flow(name="teardown", description="Takes away what reconcile made.", **runs.FLOW_OPTIONS)
+async def teardown(
+    fleet: Fleet | None = None, fleet_file: str | None = None, everything: bool = False
+) -> State[Summary]:
+    """Delete what carries the fleet's mark; vaults and webhooks only with ``everything``. Vaults are soft-deleted."""
+    started = time.monotonic()
+    wanted = runs.wanted_fleet(fleet, fleet_file)
+    async with open_clients() as clients:
+        observed = await observe(clients, wanted, runs.observing)
+        planned = plan_teardown(wanted, observed, everything=everything)
+        await artifacts.show_plan(planned)
+        runs.WORK.set(runs.Work(clients, wanted))
+        outcomes = await applying.apply(planned.changes)
+        summary = Summary(
+            plan=planned,
+            failures={outcome.change.key: outcome.error for outcome in outcomes if outcome.error},
+            requests=clients.traffic.requests,
+            seconds=time.monotonic() - started,
+        )
+    if not summary.succeeded:
+        return Failed(message=summary.headline, data=summary)
+    return Completed(message=summary.headline, data=summary)
