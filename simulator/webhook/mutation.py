@@ -25,7 +25,7 @@ _SHORTEST, _LONGEST = 3600, 86400
 _RESERVED_VOLUME = "azure-workload-identity-reserved-"
 
 
-class Denied(Exception):  # noqa: N818 - an answer, not a defect
+class Denied(Exception):
     """The pod is not admitted; the text is the message of the admission response, whose code is always 400."""
 
 

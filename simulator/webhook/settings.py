@@ -27,7 +27,7 @@ _AUTHORITY_HOSTS = {
 _LABEL_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 
 
-class StartupFailure(Exception):  # noqa: N818 - the word of the trade for a process that ends before it serves
+class StartupFailure(Exception):
     """The process ends before it serves. ``exit_code`` is 2 for a panic, 1 for an orderly refusal."""
 
     def __init__(self, exit_code: int, message: str) -> None:
