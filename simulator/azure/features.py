@@ -145,6 +145,23 @@ def _registration(simulation: Simulation, one: Registration, sub: str) -> Json:
     }
 
 
+@TABLE.add(
+    "GET", f"{_FEATURES}/subscriptionFeatureRegistrations", Provenance.DOCUMENTED, "wire/features.yaml registrations"
+)
+@TABLE.add("GET", _REGISTRATION.rpartition("/")[0], Provenance.DOCUMENTED, "wire/features.yaml registrations")
+@needs("Microsoft.Features/featureProviders/subscriptionFeatureRegistrations/read", SUBSCRIPTION)
+async def list_registrations(simulation: Simulation, request: Request) -> Response:
+    """What was registered, of all providers or of one."""
+    found = subscription(simulation, request.path_params["sub"])
+    prefix = f"{request.path_params['namespace'].lower()}/" if "namespace" in request.path_params else ""
+    value = [
+        _registration(simulation, one, found.id)
+        for key, one in found.features.items()
+        if key.startswith(prefix) and not one.gone and one.state != "NotRegistered"
+    ]
+    return answer(request, {"value": value})
+
+
 @TABLE.add("PUT", _REGISTRATION, Provenance.RECORDED, "wire/features.yaml feature_registrations.create")
 @needs("Microsoft.Features/featureProviders/subscriptionFeatureRegistrations/write", SUBSCRIPTION)
 async def put_registration(simulation: Simulation, request: Request) -> Response:

@@ -27,9 +27,10 @@ from .graph_wire import (
     needs,
     not_found,
     nothing,
+    received,
 )
 from .state import Application, AzureState, FederatedCredential, Json
-from .wire import json_object, seconds_z, ticks_z
+from .wire import seconds_z, ticks_z
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
     from simulator.simulation import Simulation
 
 _SOURCE = "wire/entra-apps.yaml application"
+_BIN = "/v1.0/directory/deletedItems"
 _PERSONAL = "AzureADandPersonalMicrosoftAccount"
 _EXPANDED = federation.LIMIT
-_READ_ONLY = {"id", "appId", "createdDateTime", "deletedDateTime", "publisherDomain", "certification", "@odata.context"}
+_READ_ONLY = {"id", "appId", "createdDateTime", "deletedDateTime", "publisherDomain", "certification"}
 
 
 def blank(azure: AzureState) -> Json:
@@ -208,7 +210,7 @@ async def list_applications(simulation: Simulation, request: Request) -> Respons
 @needs(WRITE, OWN)
 async def create_application(simulation: Simulation, request: Request) -> Response:
     """A new one, whatever exists under the same display name."""
-    return _made(simulation, request, await json_object(request, "Request_BadRequest"))
+    return _made(simulation, request, await received(request))
 
 
 @ROUTES.add("GET", "/v1.0/applications(appId='{client_id}')", Provenance.DOCUMENTED, "application alternate keys")
@@ -236,7 +238,7 @@ async def get_by_unique_name(simulation: Simulation, request: Request) -> Respon
 async def upsert_application(simulation: Simulation, request: Request) -> Response:
     """Change it: 204; with ``Prefer: create-if-missing`` create what is missing: 201. Writers see writes at once."""
     name = request.path_params["name"]
-    sent = await json_object(request, "Request_BadRequest")
+    sent = await received(request)
     found = _by_unique_name(simulation.azure, name)
     if found is not None and found.deleted_at is None:
         return _changed(simulation, request, found, sent)
@@ -258,7 +260,7 @@ async def get_application(simulation: Simulation, request: Request) -> Response:
 async def update_application(simulation: Simulation, request: Request) -> Response:
     """Change members: 204."""
     found = find(simulation, request.path_params["id"])
-    return _changed(simulation, request, found, await json_object(request, "Request_BadRequest"))
+    return _changed(simulation, request, found, await received(request))
 
 
 def _changed(simulation: Simulation, request: Request, found: Application, sent: Json) -> Response:
@@ -294,7 +296,7 @@ async def add_password(simulation: Simulation, request: Request) -> Response:
     """A client secret, whose text is in this answer and in no other."""
     found = find(simulation, request.path_params["id"])
     may_change(request, found.owner)
-    sent = (await json_object(request, "Request_BadRequest")).get("passwordCredential") or {}
+    sent = (await received(request)).get("passwordCredential") or {}
     now = simulation.clock.now()
     text = secrets.token_urlsafe(30)
     password: dict[str, Any] = {
@@ -318,7 +320,7 @@ async def remove_password(simulation: Simulation, request: Request) -> Response:
     """Take a client secret back: 204."""
     found = find(simulation, request.path_params["id"])
     may_change(request, found.owner)
-    key = str((await json_object(request, "Request_BadRequest")).get("keyId"))
+    key = str((await received(request)).get("keyId"))
     if key not in found.secrets:
         raise bad_request(f"No password credential found with keyId {key}.")
     del found.secrets[key]
@@ -339,9 +341,8 @@ def _tombstone(one: Application) -> Json:
     return {**one.body, "deletedDateTime": seconds_z(one.deleted_at)}
 
 
-@ROUTES.add(
-    "GET", "/v1.0/directory/deletedItems/microsoft.graph.application", Provenance.DOCUMENTED, "directory-deleteditems"
-)
+@ROUTES.add("GET", f"{_BIN}/graph.application", Provenance.DOCUMENTED, "directory-deleteditems-list, as msgraph-sdk")
+@ROUTES.add("GET", f"{_BIN}/microsoft.graph.application", Provenance.DOCUMENTED, "directory-deleteditems-list")
 @needs(READ)
 async def list_deleted(simulation: Simulation, request: Request) -> Response:
     """Applications in the bin, for 30 days."""
@@ -349,7 +350,7 @@ async def list_deleted(simulation: Simulation, request: Request) -> Response:
     return collection(request, "applications", items, lambda item: item)
 
 
-@ROUTES.add("GET", "/v1.0/directory/deletedItems/{id}", Provenance.DOCUMENTED, "directory-deleteditems")
+@ROUTES.add("GET", f"{_BIN}/{{id}}", Provenance.DOCUMENTED, "directory-deleteditems")
 @needs(READ)
 async def get_deleted(simulation: Simulation, request: Request) -> Response:
     """One in the bin."""
@@ -358,7 +359,7 @@ async def get_deleted(simulation: Simulation, request: Request) -> Response:
     return answer(request, {"@odata.context": f"{METADATA}directoryObjects/$entity", **body})
 
 
-@ROUTES.add("POST", "/v1.0/directory/deletedItems/{id}/restore", Provenance.DOCUMENTED, "directory-deleteditems")
+@ROUTES.add("POST", f"{_BIN}/{{id}}/restore", Provenance.DOCUMENTED, "directory-deleteditems")
 @needs(WRITE, OWN)
 async def restore(simulation: Simulation, request: Request) -> Response:
     """Bring one back with its service principal and its federated credentials."""
@@ -369,7 +370,7 @@ async def restore(simulation: Simulation, request: Request) -> Response:
     return answer(request, {"@odata.context": f"{METADATA}directoryObjects/$entity", **body})
 
 
-@ROUTES.add("DELETE", "/v1.0/directory/deletedItems/{id}", Provenance.DOCUMENTED, "directory-deleteditems")
+@ROUTES.add("DELETE", f"{_BIN}/{{id}}", Provenance.DOCUMENTED, "directory-deleteditems")
 @needs(WRITE, OWN)
 async def purge(simulation: Simulation, request: Request) -> Response:
     """Delete one for good."""

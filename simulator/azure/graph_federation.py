@@ -23,9 +23,9 @@ from .graph_wire import (
     needs,
     not_found,
     nothing,
+    received,
 )
 from .state import Application, FederatedCredential, Json, Trust
-from .wire import json_object
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _SOURCE = "wire/federated-credentials.yaml graph_application_fic"
 _COLLECTION = "/v1.0/applications/{id}/federatedIdentityCredentials"
 _OBJECT = "Microsoft.Online.DirectoryServices.Application"
-_MEMBERS = {"id", "name", "issuer", "subject", "audiences", "description", "@odata.context", "@odata.type"}
+_MEMBERS = {"id", "name", "issuer", "subject", "audiences", "description"}
 
 
 def _owned(simulation: Simulation, request: Request) -> Application:
@@ -119,7 +119,7 @@ async def list_credentials(simulation: Simulation, request: Request) -> Response
 async def create_credential(simulation: Simulation, request: Request) -> Response:
     """A new one: 201."""
     application = _owned(simulation, request)
-    sent = await json_object(request, "Request_BadRequest")
+    sent = await received(request)
     name = str(sent.get("name") or "")
     if federation.by_name(application.federated, name):
         message = f"FederatedIdentityCredential with name {name} already exists."
@@ -133,7 +133,7 @@ async def upsert_credential(simulation: Simulation, request: Request) -> Respons
     """Change it: 204; with ``Prefer: create-if-missing`` create what is missing: 201."""
     application = _owned(simulation, request)
     name = request.path_params["key"]
-    sent = await json_object(request, "Request_BadRequest")
+    sent = await received(request)
     if existing := federation.by_name(application.federated, name):
         return _changed(simulation, request, application, existing, sent)
     if "create-if-missing" not in request.headers.get("prefer", ""):
@@ -157,7 +157,7 @@ async def update_credential(simulation: Simulation, request: Request) -> Respons
     """Change some members: 204."""
     application = _owned(simulation, request)
     existing = _existing(application, request.path_params["key"])
-    return _changed(simulation, request, application, existing, await json_object(request, "Request_BadRequest"))
+    return _changed(simulation, request, application, existing, await received(request))
 
 
 @ROUTES.add("DELETE", f"{_COLLECTION}(name='{{key}}')", Provenance.DOCUMENTED, "federatedidentitycredential-delete")

@@ -23,9 +23,10 @@ from .graph_wire import (
     needs,
     not_found,
     nothing,
+    received,
 )
 from .state import Application, AzureState, Json, ServicePrincipal
-from .wire import json_object, seconds_z
+from .wire import seconds_z
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -165,7 +166,7 @@ async def list_principals(simulation: Simulation, request: Request) -> Response:
 @needs(WRITE, OWN)
 async def create_principal(simulation: Simulation, request: Request) -> Response:
     """The service principal of an application of this tenant."""
-    sent = await json_object(request, "Request_BadRequest")
+    sent = await received(request)
     client_id = sent.pop("appId", None)
     if not client_id:
         raise bad_request("A value is required for property 'appId' of resource 'ServicePrincipal'.")
@@ -185,7 +186,7 @@ async def get_by_client_id(simulation: Simulation, request: Request) -> Response
 async def upsert_principal(simulation: Simulation, request: Request) -> Response:
     """Change it: 204; with ``Prefer: create-if-missing`` create what is missing: 201."""
     client_id = request.path_params["client_id"].lower()
-    sent = await json_object(request, "Request_BadRequest")
+    sent = await received(request)
     sent.pop("appId", None)
     found = directory.principal_by_client_id(simulation.azure, client_id)
     if found is not None:
@@ -208,7 +209,7 @@ async def get_principal(simulation: Simulation, request: Request) -> Response:
 async def update_principal(simulation: Simulation, request: Request) -> Response:
     """Change members: 204."""
     found = _find(simulation, request.path_params["id"])
-    return _changed(simulation, request, found, await json_object(request, "Request_BadRequest"))
+    return _changed(simulation, request, found, await received(request))
 
 
 def _changed(simulation: Simulation, request: Request, found: ServicePrincipal, sent: Json) -> Response:
@@ -248,7 +249,7 @@ async def organization(simulation: Simulation, request: Request) -> Response:
 @needs(READ)
 async def get_by_ids(simulation: Simulation, request: Request) -> Response:
     """Those of the ids that are a service principal or an application; the rest is left out."""
-    sent = await json_object(request, "Request_BadRequest")
+    sent = await received(request)
     now = simulation.clock.now()
     items = []
     for key in sent.get("ids", ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ from simulator.routing import Handler, Refusal, Routes
 
 from . import odata, tokens
 from .state import Json
-from .wire import seconds_z
+from .wire import json_object, seconds_z
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -74,6 +75,18 @@ def answer(request: Request, body: Json, status: int = 200, *, location: str = "
 def nothing(request: Request) -> Response:
     """204, without the headers that only bodies have."""
     return Response(status_code=204, headers=_diagnostics(request))
+
+
+async def received(request: Request) -> Json:
+    """The request's object without OData's annotations, which msgraph-sdk puts at every level."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(each) for name, each in value.items() if "@odata." not in name}
+        return [plain(each) for each in value] if isinstance(value, list) else value
+
+    result: Json = plain(await json_object(request, "Request_BadRequest"))
+    return result
 
 
 def entity(request: Request, kind: str, body: Json) -> Json:
@@ -210,4 +223,5 @@ def _next_link(request: Request, offset: int) -> str:
     kept = {name: value for name, value in request.query_params.items() if name != "$skiptoken"}
     token = urlsafe_b64encode(f"at {offset:08}".encode()).decode()
     query = urlencode(kept | {"$skiptoken": token}, safe="$'()/:,", quote_via=quote)
-    return f"{HOST}{request.url.path}?{query}"
+    path = re.sub(r"/{2,}", "/", request.url.path)
+    return f"{HOST}{path}?{query}"

@@ -155,8 +155,7 @@ def _subscription(simulation: Simulation, one: SubscriptionStart) -> None:
     flags = {
         flag.name.lower(): Registration(
             flag.name,
-            "Registered" if flag.stuck else flag.state,
-            settles_at=simulation.clock.now() if flag.stuck else None,
+            flag.state,
             stuck=flag.stuck,
             gone=flag.gone,
             enforced=flag.enforced,

@@ -1,0 +1,158 @@
+"""Applications and service principals on Microsoft Graph."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import pytest
+from simulated_cloud import OPERATOR, OPERATOR_OBJECT, TENANT, Cloud, code
+
+OTHER = "55555555-5555-4555-8555-555555555555"
+
+
+async def test_a_created_application_answers_as_recorded(calm: Cloud) -> None:
+    answer = await calm.graph("POST", "/applications", {"displayName": "app", "keyCredentials": []})
+    body = answer.json()
+    place = f"https://graph.microsoft.com/v2/{TENANT}/directoryObjects/{body['id']}"
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"{place}/Microsoft.DirectoryServices.Application"
+    assert answer.headers["odata-version"] == "4.0"
+    assert body["@odata.context"] == "https://graph.microsoft.com/v1.0/$metadata#applications/$entity"
+    assert body["signInAudience"] == "AzureADandPersonalMicrosoftAccount"
+    assert re.fullmatch(r".*:\d\d\.\d{7}Z", body["createdDateTime"])
+    again = (await calm.graph("GET", f"/applications/{body['id']}")).json()
+    assert re.fullmatch(r".*T\d\d:\d\d:\d\dZ", again["createdDateTime"])
+
+
+async def test_the_client_id_is_not_an_object_id(calm: Cloud) -> None:
+    app, _ = await calm.make_application()
+    assert code(await calm.graph("GET", f"/applications/{app['appId']}")) == (404, "Request_ResourceNotFound")
+    assert (await calm.graph("GET", f"/applications(appId='{app['appId']}')")).json()["id"] == app["id"]
+
+
+async def test_display_names_are_not_unique_but_unique_names_are(calm: Cloud) -> None:
+    body = {"displayName": "twin", "uniqueName": "one"}
+    assert (await calm.graph("POST", "/applications", body)).status_code == 201
+    refused = await calm.graph("POST", "/applications", body)
+    assert code(refused) == (400, "Request_BadRequest")
+    assert refused.json()["error"]["details"][0]["code"] == "ObjectConflict"
+    assert (await calm.graph("POST", "/applications", {"displayName": "twin"})).status_code == 201
+
+
+async def test_an_upsert_creates_what_is_missing_and_changes_what_is_there(calm: Cloud) -> None:
+    path = "/applications(uniqueName='shop-checkout')"
+    assert code(await calm.graph("PATCH", path, {"displayName": "a"})) == (404, "Request_ResourceNotFound")
+    made = await calm.graph("PATCH", path, {"displayName": "a"}, Prefer="create-if-missing")
+    assert (made.status_code, made.json()["uniqueName"]) == (201, "shop-checkout")
+    changed = await calm.graph("PATCH", path, {"displayName": "b"}, Prefer="create-if-missing")
+    assert (changed.status_code, changed.content) == (204, b"")
+    assert "odata-version" not in changed.headers
+    assert (await calm.graph("GET", path)).json()["displayName"] == "b"
+
+
+async def test_an_upsert_sees_what_readers_do_not_see_yet(slow: Cloud) -> None:
+    path = "/applications(uniqueName='x')"
+    await slow.graph("PATCH", path, {"displayName": "a"}, Prefer="create-if-missing")
+    assert (await slow.graph("GET", path)).status_code == 404
+    again = await slow.graph("PATCH", path, {"displayName": "a"}, Prefer="create-if-missing")
+    assert again.status_code == 204
+
+
+async def test_what_was_created_is_read_only_once_replicated(slow: Cloud) -> None:
+    app = (await slow.graph("POST", "/applications", {"displayName": "late"})).json()
+    query = "/applications?$filter=displayName eq 'late'"
+    assert code(await slow.graph("GET", f"/applications/{app['id']}")) == (404, "Request_ResourceNotFound")
+    assert (await slow.graph("GET", query)).json()["value"] == []
+    refused = await slow.graph("POST", "/servicePrincipals", {"appId": app["appId"]})
+    assert refused.json()["error"]["details"][0]["code"] == "NoBackingApplicationObject"
+    assert " does not reference " in refused.json()["error"]["message"]
+    slow.simulation.clock.step(20)
+    assert (await slow.graph("GET", f"/applications/{app['id']}")).status_code == 200
+    assert len((await slow.graph("GET", query)).json()["value"]) == 1
+
+
+async def test_a_deleted_application_takes_its_principal_and_keeps_its_unique_name(calm: Cloud) -> None:
+    app = (await calm.graph("POST", "/applications", {"displayName": "a", "uniqueName": "u"})).json()
+    principal = (await calm.graph("POST", "/servicePrincipals", {"appId": app["appId"]})).json()
+    assert (await calm.graph("DELETE", f"/applications/{app['id']}")).status_code == 204
+    assert (await calm.graph("GET", f"/applications/{app['id']}")).status_code == 404
+    assert (await calm.graph("GET", f"/servicePrincipals/{principal['id']}")).status_code == 404
+    upsert = await calm.graph(
+        "PATCH", "/applications(uniqueName='u')", {"displayName": "a"}, Prefer="create-if-missing"
+    )
+    assert "uniqueName already exists" in upsert.json()["error"]["message"]
+    deleted = (await calm.graph("GET", "/directory/deletedItems/microsoft.graph.application")).json()["value"]
+    assert [(one["id"], one["deletedDateTime"]) for one in deleted] == [(app["id"], "2026-03-01T12:00:00Z")]
+    assert (await calm.graph("POST", f"/directory/deletedItems/{app['id']}/restore")).status_code == 200
+    assert (await calm.graph("GET", f"/servicePrincipals/{principal['id']}")).status_code == 200
+    await calm.graph("DELETE", f"/applications/{app['id']}")
+    assert (await calm.graph("DELETE", f"/directory/deletedItems/{app['id']}")).status_code == 204
+    assert (await calm.graph("POST", "/applications", {"displayName": "b", "uniqueName": "u"})).status_code == 201
+
+
+async def test_a_second_principal_of_an_application_is_refused(calm: Cloud) -> None:
+    app, principal = await calm.make_application()
+    assert principal["servicePrincipalNames"] == [app["appId"]]
+    refused = await calm.graph("POST", "/servicePrincipals", {"appId": app["appId"]})
+    assert code(refused) == (409, "Request_MultipleObjectsWithSameKeyValue")
+    path = f"/servicePrincipals(appId='{app['appId']}')"
+    assert (await calm.graph("PATCH", path, {"tags": ["x"]}, Prefer="create-if-missing")).status_code == 204
+    assert (await calm.graph("GET", path)).json()["tags"] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "displayName"),
+        ({"displayName": "a", "colour": "red"}, "colour"),
+        ({"displayName": "a", "appId": str(uuid.UUID(int=1))}, "read-only"),
+    ],
+)
+async def test_what_graph_would_not_store_is_refused(calm: Cloud, body: dict[str, Any], said: str) -> None:
+    answer = await calm.graph("POST", "/applications", body)
+    assert code(answer) == (400, "Request_BadRequest")
+    assert said in answer.json()["error"]["message"]
+
+
+async def test_an_error_has_the_recorded_envelope(calm: Cloud) -> None:
+    answer = await calm.graph("GET", "/applications/nope", **{"client-request-id": "mine"})
+    inner = answer.json()["error"]["innerError"]
+    assert "odata-version" not in answer.headers
+    assert (inner["date"], inner["client-request-id"]) == ("2026-03-01T12:00:00", "mine")
+    assert inner["request-id"] == answer.headers["request-id"]
+
+
+async def test_permissions_decide_who_may_do_what(calm: Cloud) -> None:
+    owned = {
+        "Authorization": (await calm.bearer("https://graph.microsoft.com", OTHER, "another secret"))["Authorization"]
+    }
+    foreign, _ = await calm.make_application()
+    own = (await calm.graph("POST", "/applications", {"displayName": "own"}, **owned)).json()
+    assert (await calm.graph("PATCH", f"/applications/{own['id']}", {"tags": ["t"]}, **owned)).status_code == 204
+    denied = await calm.graph("PATCH", f"/applications/{foreign['id']}", {"tags": ["t"]}, **owned)
+    assert code(denied) == (403, "Authorization_RequestDenied")
+    assert (await calm.graph("GET", f"/applications/{foreign['id']}", **owned)).status_code == 200
+    text = (await calm.graph("POST", f"/applications/{foreign['id']}/addPassword")).json()["secretText"]
+    nobody = await calm.bearer("https://graph.microsoft.com", foreign["appId"], text)
+    assert code(await calm.graph("GET", "/applications", **nobody)) == (403, "Authorization_RequestDenied")
+
+
+@pytest.mark.parametrize("header", ["", "Bearer nonsense"])
+async def test_without_a_token_of_graph_nothing_is_told(calm: Cloud, header: str) -> None:
+    answer = await calm.graph("GET", "/applications", Authorization=header)
+    assert code(answer) == (401, "InvalidAuthenticationToken")
+
+
+async def test_programs_have_no_me(calm: Cloud) -> None:
+    assert code(await calm.graph("GET", "/me")) == (400, "BadRequest")
+    tenant = (await calm.graph("GET", "/organization")).json()["value"][0]
+    assert (tenant["id"], tenant["displayName"]) == (TENANT, "Contoso")
+
+
+async def test_the_operator_is_in_the_directory_too(calm: Cloud) -> None:
+    query = f"/servicePrincipals?$filter=servicePrincipalNames/any(c:c eq '{OPERATOR}')"
+    assert [one["id"] for one in (await calm.graph("GET", query)).json()["value"]] == [OPERATOR_OBJECT]
+    found = await calm.graph("POST", "/directoryObjects/getByIds", {"ids": [OPERATOR_OBJECT, "nobody"]})
+    assert [one["@odata.type"] for one in found.json()["value"]] == ["#microsoft.graph.servicePrincipal"]
