@@ -59,6 +59,7 @@ class Node:
                 self._see("ADDED", pod)
             while True:
                 await self._next()
+                self._renew_tokens()
         finally:
             runs, self._runs = self._runs, {}
             await asyncio.gather(*(run.end() for run in runs.values()), *self._ending)
@@ -72,12 +73,11 @@ class Node:
         return path.read_bytes() if path.is_file() else b""
 
     async def _next(self) -> None:
-        """Take in one change of the cluster, or renew tokens while there is none."""
+        """Take in one change of the cluster, or wait a moment while there is none."""
         try:
             async with asyncio.timeout(_TICK_SECONDS):
                 kind, resource, obj = await self._changes.get()
         except TimeoutError:
-            self._renew_tokens()
             return
         if resource == "pods":
             self._see(kind, obj)

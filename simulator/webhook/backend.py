@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _RBAC = "rbac.authorization.k8s.io"
-_WATCHED = (
-    "pods",
-    "secrets",
-    manager.CONFIGURATIONS,
-    f"clusterroles.{_RBAC}",
-    f"clusterrolebindings.{_RBAC}",
-)
-"""What decides whether and where the certificate is written."""
 
 
 def attach(cluster: Cluster, simulation: Simulation) -> None:
@@ -48,8 +40,17 @@ async def _serve(cluster: Cluster) -> None:
         kind, resource, obj = await changes.get()
         if resource == "services":
             _follow(cluster, kind, obj)
-        elif resource in _WATCHED:
+        elif _concerns_certificates(resource, obj):
             _rotate(cluster)
+
+
+def _concerns_certificates(resource: str, obj: Json) -> bool:
+    """Whether a change of this object may decide whether and where certificates are written."""
+    if resource == "pods":
+        return any(manager.is_manager(container) for container in obj["spec"]["containers"])
+    if resource == "secrets":
+        return bool(obj["metadata"]["name"] == manager.SECRET)
+    return resource in (manager.CONFIGURATIONS, f"clusterroles.{_RBAC}", f"clusterrolebindings.{_RBAC}")
 
 
 def _follow(cluster: Cluster, kind: str, service: Json) -> None:

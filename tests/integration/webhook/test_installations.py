@@ -87,6 +87,20 @@ async def test_the_installed_add_on_treats_labelled_pods(running: Running) -> No
     assert env["AZURE_TENANT_ID"] == TENANT
 
 
+async def test_a_pod_with_the_proxy_sidecar_gets_to_run(running: Running) -> None:
+    await addon.install(running.cluster, TENANT)
+    await answering(running)
+    annotations = {"azure.workload.identity/inject-proxy-sidecar": "true"}
+    body = {
+        "metadata": {"name": "p", "labels": LABEL, "annotations": annotations},
+        "spec": {"containers": [{"name": "app", "image": "nginx"}]},
+    }
+    await running.cluster.create("pods", body, namespace="default")
+    status = (await running.phase("Running"))["status"]
+    states = {report["name"]: list(report["state"]) for report in status["initContainerStatuses"]}
+    assert states == {"azwi-proxy": ["running"], "azwi-proxy-init": ["terminated"]}
+
+
 async def test_the_webhook_makes_its_certificate_and_makes_it_known(running: Running) -> None:
     await addon.install(running.cluster, TENANT)
     await answering(running)
