@@ -149,12 +149,17 @@ def _has_api_version(request: Request) -> None:
 def authorize(simulation: Simulation, who: Caller, action: str, scope: str) -> None:
     """403 as role-assignments.yaml ``forbidden`` unless the caller's roles allow it."""
     if not roles.allowed(simulation, who.object_id, action, scope):
-        message = (
-            f"The client '{who.client_id}' with object id '{who.object_id}' does not have authorization to perform "
-            f"action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please "
-            "refresh your credentials."
-        )
-        raise Refusal(403, "AuthorizationFailed", message)
+        raise forbidden(who, action, scope)
+
+
+def forbidden(who: Caller, action: str, scope: str) -> Refusal:
+    """The 403 of a caller whose roles do not allow the action at the scope."""
+    message = (
+        f"The client '{who.client_id}' with object id '{who.object_id}' does not have authorization to perform "
+        f"action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please "
+        "refresh your credentials."
+    )
+    return Refusal(403, "AuthorizationFailed", message)
 
 
 def group(simulation: Simulation, request: Request) -> Json:

@@ -10,7 +10,7 @@ from simulator.provenance import Provenance, rule
 from simulator.routing import Refusal
 
 from . import roles
-from .arm_wire import GROUP, SUBSCRIPTION, answer, filtered, group, needs, subscription, table
+from .arm_wire import GROUP, SUBSCRIPTION, answer, filtered, forbidden, group, needs, subscription, table
 from .state import AzureState, Json, Subscription
 from .wire import json_object
 
@@ -83,13 +83,8 @@ async def get_subscription(simulation: Simulation, request: Request) -> Response
     """One, to those with any role in it. Asked without a token, the 401 tells its tenant."""
     found = subscription(simulation, request.path_params["sub"])
     if not _seen(simulation, request, found):
-        who = request.state.caller
-        message = (
-            f"The client '{who.client_id}' with object id '{who.object_id}' does not have authorization to perform "
-            f"action 'Microsoft.Resources/subscriptions/read' over scope '/subscriptions/{found.id}' or the scope is "
-            "invalid. If access was recently granted, please refresh your credentials."
-        )
-        raise Refusal(403, "AuthorizationFailed", message)
+        scope = f"/subscriptions/{found.id}"
+        raise forbidden(request.state.caller, "Microsoft.Resources/subscriptions/read", scope)
     return answer(request, _body(simulation.azure, found))
 
 

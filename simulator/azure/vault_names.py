@@ -8,6 +8,7 @@ from simulator.provenance import Provenance, rule
 
 from .state import AzureState, Vault
 
+KIND = "Microsoft.KeyVault/vaults"
 DOMAIN = ".vault.azure.net"
 _NAME = re.compile(r"(?=.{3,24}$)[A-Za-z](-?[A-Za-z0-9])*")
 

@@ -1,9 +1,8 @@
-"""Key vaults through ARM: created, changed, soft-deleted, recovered, purged; their access policies."""
+"""Key vaults through ARM: created, changed, soft-deleted, recovered; their access policies."""
 
 from __future__ import annotations
 
 from copy import deepcopy
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from simulator.provenance import Provenance, rule
@@ -12,7 +11,6 @@ from simulator.routing import Refusal
 from . import authorization, vault_policies
 from .arm_wire import (
     GROUP,
-    HOST,
     SUBSCRIPTION,
     Caller,
     answer,
@@ -25,8 +23,8 @@ from .arm_wire import (
     wait,
 )
 from .state import Json, Vault
-from .vault_names import check, deleted_vault, holder, live_vault
-from .wire import json_object, seconds_z, sole_writer, trimmed_z
+from .vault_names import KIND, check, holder, live_vault
+from .wire import json_object, sole_writer, trimmed_z
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,11 +34,8 @@ if TYPE_CHECKING:
 
 TABLE = table()
 
-KIND = "Microsoft.KeyVault/vaults"
 _ALL = f"/providers/{KIND}"
 _ONE = f"{GROUP}{_ALL}/{{name}}"
-_LOCATION = f"{SUBSCRIPTION}/providers/Microsoft.KeyVault/locations/{{location}}"
-_DELETED = f"{_LOCATION}/deletedVaults/{{name}}"
 _SOURCE = "wire/keyvault-management.yaml"
 _RBAC_DEFAULT_SINCE = "2026-02-01"
 _SERVER = {"x-ms-keyvault-service-version": "1.5.1361.0"}
@@ -306,81 +301,6 @@ async def delete_vault(simulation: Simulation, request: Request) -> Response:
     found.deleted_at = simulation.clock.now()
     authorization.forget_scope(simulation, found.body["id"])
     return answer(request, None, headers=_SERVER)
-
-
-def _tombstone(vault: Vault) -> Json:
-    assert vault.deleted_at is not None
-    body, properties = vault.body, vault.body["properties"]
-    purge = vault.deleted_at + timedelta(days=properties["softDeleteRetentionInDays"])
-    sub = body["id"].split("/")[2]
-    shown: Json = {
-        "vaultId": body["id"],
-        "location": body["location"],
-        "tags": body["tags"],
-        "deletionDate": seconds_z(vault.deleted_at),
-        "scheduledPurgeDate": seconds_z(purge),
-    }
-    if properties.get("enablePurgeProtection"):
-        shown["purgeProtectionEnabled"] = True
-    return {
-        "id": f"{_DELETED.format(sub=sub, location=body['location'], name=body['name'])}",
-        "name": body["name"],
-        "type": "Microsoft.KeyVault/deletedVaults",
-        "properties": shown,
-    }
-
-
-@TABLE.add(
-    "GET",
-    f"{SUBSCRIPTION}/providers/Microsoft.KeyVault/deletedVaults",
-    Provenance.RECORDED,
-    f"{_SOURCE} soft_delete.list_deleted",
-)
-@needs("Microsoft.KeyVault/deletedVaults/read", SUBSCRIPTION)
-async def list_deleted(simulation: Simulation, request: Request) -> Response:
-    """The soft-deleted vaults of a subscription."""
-    prefix = f"/subscriptions/{request.path_params['sub']}/".lower()
-    value = [
-        _tombstone(one) for key, one in simulation.azure.vaults.items() if one.deleted_at and key.startswith(prefix)
-    ]
-    return answer(request, {"value": value})
-
-
-def _deleted(simulation: Simulation, request: Request) -> Vault:
-    places = request.path_params
-    found = deleted_vault(simulation.azure, places["sub"], places["location"], places["name"])
-    if found is None:
-        message = f"The specified deleted vault '{places['name']}' does not exist."
-        raise Refusal(404, "DeletedVaultNotFound", message)
-    return found
-
-
-@TABLE.add("GET", _DELETED, Provenance.DOCUMENTED, "vaults get deleted")
-@needs("Microsoft.KeyVault/locations/deletedVaults/read", SUBSCRIPTION)
-async def get_deleted(simulation: Simulation, request: Request) -> Response:
-    """One soft-deleted vault."""
-    return answer(request, _tombstone(_deleted(simulation, request)))
-
-
-@TABLE.add("POST", f"{_DELETED}/purge", Provenance.DOCUMENTED, "vaults purge deleted")
-@needs("Microsoft.KeyVault/locations/deletedVaults/purge/action", SUBSCRIPTION)
-async def purge(simulation: Simulation, request: Request) -> Response:
-    """Delete for good: 202, over at once; refused under purge protection."""
-    found = _deleted(simulation, request)
-    if found.body["properties"].get("enablePurgeProtection"):
-        message = f"Operation 'DeletedVaultPurge' is not allowed: the vault '{found.body['name']}' is purge protected."
-        raise Refusal(403, "MethodNotAllowed", message)
-    del simulation.azure.vaults[found.body["id"].lower()]
-    base = _LOCATION.format_map(request.path_params)
-    where = f"{HOST}{base}/operationResults/{found.body['name']}?api-version={request.query_params['api-version']}"
-    return answer(request, None, 202, {"Location": where} | wait(simulation, simulation.clock.now()))
-
-
-@TABLE.add("GET", f"{_LOCATION}/operationResults/{{name}}", Provenance.DOCUMENTED, "vaults purge deleted")
-@needs("Microsoft.KeyVault/locations/operationResults/read", SUBSCRIPTION)
-async def purged(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
-    """A purge is over."""
-    return answer(request, None)
 
 
 @TABLE.add(
