@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clients.errors import Conflict, Missing, translated
+from clients.errors import Conflict, Invalid, Missing, translated
 from clients.graph import asking, everything
 from clients.session import Clients
 from clients.waiting import REPLICATION_SECONDS
@@ -82,7 +82,13 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
         found = await there()
         return found if found is not None and not wanted.differences(_application(wanted, found)) else None
 
-    await clients.patience.request(write)
+    try:
+        await clients.patience.request(write)
+    except (Conflict, Invalid) as error:
+        # Entra keeps a deleted application for 30 days, and its unique name with it: bring ours back.
+        if "uniqueName" not in error.message or not await _restore(clients, wanted):
+            raise
+        await clients.patience.request(write, also=(Conflict, Invalid), seconds=REPLICATION_SECONDS)
     application = await clients.patience.until(
         f"{what} to be known everywhere", readable, seconds=REPLICATION_SECONDS, in_a_row=_GOOD_READS
     )
@@ -142,6 +148,18 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
         await clients.patience.request(delete)
     except Missing:
         return
+
+
+async def _restore(clients: Clients, wanted: Application) -> bool:
+    """Whether a deleted application of our unique name was there; it is restored, its service principal with it."""
+    deleted = clients.graph.directory.deleted_items
+    candidates = await everything(clients.patience, "the tenant's deleted applications", deleted.graph_application)
+    match = next((item for item in candidates if item.unique_name == wanted.unique_name), None)
+    if match is None or match.id is None:
+        return False
+    with translated(f"application {wanted.display_name}"):
+        await deleted.by_directory_object_id(match.id).restore.post()
+    return True
 
 
 class _Picture:

@@ -1,0 +1,152 @@
+"""The simulated cloud for tests: one certificate authority per session, a fresh world where a test asks for one.
+
+aiohttp reads SSL_CERT_FILE when it is imported, so the authority exists before anything else is.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from simulator.authority import Authority
+
+_DIRECTORY = Path(tempfile.mkdtemp(prefix="workload-identity-tests-"))
+_AUTHORITY = Authority.open(_DIRECTORY / "authority")
+os.environ["SSL_CERT_FILE"] = os.environ["REQUESTS_CA_BUNDLE"] = str(_AUTHORITY.bundle)
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+os.environ.pop("SSL_CERT_DIR", None)
+os.environ["PATH"] = f"{Path(os.sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # type: ignore[attr-defined]
+
+from collections.abc import AsyncIterator, Iterator  # noqa: E402
+from contextlib import asynccontextmanager  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+from typing import Any  # noqa: E402
+from unittest import mock  # noqa: E402
+
+import httpx  # noqa: E402
+import pytest  # noqa: E402
+
+from clients.session import Clients, open_clients  # noqa: E402
+from fleet.files import load  # noqa: E402
+from fleet.observed import Observed  # noqa: E402
+from fleet.plan import Plan, plan  # noqa: E402
+from fleet.spec import Fleet  # noqa: E402
+from flows.observing import observe  # noqa: E402
+from simulator.azure import start  # noqa: E402
+from simulator.clock import Clock  # noqa: E402
+from simulator.server import Simulator  # noqa: E402
+from simulator.weather import CALM, Dials, Weather  # noqa: E402
+from tasks import chain  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+DEMO_CLOUD = ROOT / "deployments" / "demo" / "cloud.yaml"
+DEMO_FLEET = ROOT / "deployments" / "demo" / "fleet.yaml"
+CANARY = "canary-5f2b7c-do-not-print"
+"""The demo secret's value in tests; it must turn up nowhere."""
+
+
+@dataclass
+class Cloud:
+    """A simulated cloud with the operator signed in, and a second pair of hands that works around our tool."""
+
+    simulator: Simulator
+    http: httpx.AsyncClient
+
+    @property
+    def journal(self) -> Any:
+        """What was asked."""
+        return self.simulator.simulation.journal
+
+    @asynccontextmanager
+    async def clients(self) -> AsyncIterator[Clients]:
+        """The operator's clients, as a flow opens them."""
+        async with open_clients() as clients:
+            yield clients
+
+    async def observe(self, fleet: Fleet) -> Observed:
+        """One look at the world."""
+        async with self.clients() as clients:
+            return await observe(clients, fleet)
+
+    async def plan(self, fleet: Fleet) -> Plan:
+        """What reconcile would do now."""
+        return plan(fleet, await self.observe(fleet))
+
+    async def apply(self, fleet: Fleet) -> Plan:
+        """Reconcile without Prefect: plan, then carry out the changes in their order. Returns the plan."""
+        async with self.clients() as clients:
+            planned = plan(fleet, await observe(clients, fleet))
+            outputs: dict[str, dict[str, str]] = {}
+            for change in planned.changes:
+                outputs[change.key] = await chain.apply(clients, fleet, change, outputs)
+        return planned
+
+    async def by_hand(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
+        """A request of somebody else, signed in as the operator. Returns the answer's JSON; asserts success."""
+        host = httpx.URL(url).host
+        scope = {
+            "management.azure.com": "https://management.azure.com/.default",
+            "graph.microsoft.com": "https://graph.microsoft.com/.default",
+        }.get(host, "https://vault.azure.net/.default" if host.endswith("vault.azure.net") else None)
+        scope = scope or "6dae42f8-4368-4678-94ff-3960e28e3630/.default"
+        environment = self.simulator.environment()
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": environment["AZURE_CLIENT_ID"],
+            "client_secret": environment["AZURE_CLIENT_SECRET"],
+            "scope": scope,
+        }
+        tenant = environment["AZURE_TENANT_ID"]
+        token = await self.http.post(f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token", data=form)
+        answer = await self.http.request(
+            method, url, json=body, headers={"Authorization": f"Bearer {token.json()['access_token']}", **headers}
+        )
+        assert answer.is_success, f"{method} {url}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+
+@asynccontextmanager
+async def running_cloud(
+    directory: Path, dials: Dials = CALM, speed: float = 1.0, seed: int = 0, cloud: str | None = None
+) -> AsyncIterator[Cloud]:
+    """Serve a cloud, with this process signed in to it."""
+    weather = Weather(Clock(), dials, speed, seed)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in ("ca.pem", "ca.key"):
+        (directory / name).write_bytes((_DIRECTORY / "authority" / name).read_bytes())
+    beginning = start.load(cloud or DEMO_CLOUD.read_text(encoding="utf-8"))
+    simulator = await Simulator.serve(
+        directory=directory, beginning=beginning, weather=weather, journal=directory / "requests.jsonl"
+    )
+    environment = {**simulator.environment(), "KEYVAULT_SECRET_VALUE": CANARY}
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        environment[name] = str(_AUTHORITY.bundle)
+    try:
+        with mock.patch.dict(os.environ, environment):
+            async with httpx.AsyncClient(timeout=30) as http:
+                yield Cloud(simulator, http)
+    finally:
+        await simulator.stop()
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
+    """A fresh cloud in calm weather, as the demo's begins."""
+    async with running_cloud(tmp_path / "simulator") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Fleet:
+    """The demo's fleet."""
+    return load(DEMO_FLEET.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home() -> Iterator[None]:
+    """Nothing of the user's own configuration is read or written."""
+    home = _DIRECTORY / "home"
+    home.mkdir()
+    with mock.patch.dict(os.environ, {"HOME": str(home), "WORKLOAD_IDENTITY_HOME": str(_DIRECTORY / "state")}):
+        yield
