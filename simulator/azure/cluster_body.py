@@ -138,6 +138,7 @@ def merged(tenant_id: str, body: Json, sent: Json) -> Json:
     if sent.get("tags") is not None:
         result["tags"] = sent["tags"]
     _settle_issuer(tenant_id, result)
+    _require_issuer(result)
     result["eTag"] = str(uuid.uuid4())
     return result
 
@@ -173,14 +174,20 @@ def _immutable(path: str) -> None:
 
 @rule("arm", "issuer URL: region, tenant, a guid, and a trailing slash", Provenance.RECORDED, f"{_SOURCE} oidcIssuer")
 def _settle_issuer(tenant_id: str, body: Json) -> None:
-    """Give an enabled issuer its URL, once and for ever; the add-on needs the issuer."""
+    """Give an enabled issuer its URL, once and for ever."""
     properties = body["properties"]
     issuer = properties["oidcIssuerProfile"]
     if issuer.get("enabled") and "issuerURL" not in issuer:
         issuer["issuerURL"] = f"https://{body['location']}.oic.prod-aks.azure.com/{tenant_id}/{uuid.uuid4()}/"
     elif not issuer.get("enabled"):
         issuer.pop("issuerURL", None)
-    if workload_identity(body) and not issuer.get("enabled"):
+
+
+@rule(
+    "arm", "the webhook add-on needs the OIDC issuer", Provenance.ASSUMED, f"{_SOURCE} errors.workload_identity_without"
+)
+def _require_issuer(body: Json) -> None:
+    if workload_identity(body) and not body["properties"]["oidcIssuerProfile"].get("enabled"):
         message = "Workload identity requires the OIDC issuer to be enabled."
         raise Refusal(400, "BadRequest", message)
 

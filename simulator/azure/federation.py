@@ -32,6 +32,7 @@ LONGEST = 600
 """Characters of an issuer, a subject, an audience or a description."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,119}")
 _YOUNG = timedelta(minutes=5)
+_LAST_INSTANT = datetime.max.replace(tzinfo=UTC).timestamp() - 1
 _DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -58,6 +59,14 @@ def twin(credentials: Iterable[FederatedCredential], name: str, trust: Trust) ->
     return next(
         (one for one in credentials if (one.trust.issuer, one.trust.subject) == pair and one.name != name), None
     )
+
+
+@rule(
+    "graph", "how the 21st credential is refused is not known", Provenance.ASSUMED, "federated-credentials.yaml more_th"
+)
+def full(credentials: Sequence[FederatedCredential]) -> bool:
+    """Whether there is no room for another one."""
+    return len(credentials) >= LIMIT
 
 
 def by_name(credentials: Sequence[FederatedCredential], key: str) -> FederatedCredential | None:
@@ -125,9 +134,11 @@ def _claims(assertion: str, now: datetime) -> dict[str, Any]:
         claims = json.loads(jws.extract_compact(assertion.encode()).payload)
     except (JoseError, ValueError):
         raise failure(50027, now) from None
-    if not isinstance(claims, dict):
+    times = (claims.get("nbf", 0), claims.get("exp", 0)) if isinstance(claims, dict) else ("",)
+    if not all(isinstance(instant, int | float) and 0 <= instant <= _LAST_INSTANT for instant in times):
         raise failure(50027, now)
-    return claims
+    result: dict[str, Any] = claims
+    return result
 
 
 def _within_time(claims: dict[str, Any], now: datetime) -> None:

@@ -77,7 +77,7 @@ def _checked(application: Application, name: str, sent: Json, existing: Federate
             f"paramName: FederatedIdentityCredential.Subject, paramValue: {trust.subject}, objectType: {_OBJECT}"
         )
         raise Refusal(400, "InvalidFederatedIdentityCredentialValue", message)
-    if existing is None and len(application.federated) >= federation.LIMIT:
+    if existing is None and federation.full(application.federated):
         message = (
             f"The number of federated identity credentials of an application must not exceed {federation.LIMIT}. "
             f"objectType: {_OBJECT}"

@@ -200,7 +200,7 @@ def _checked(owner: ManagedIdentity, name: str, sent: Json) -> Trust:
         raise _invalid(f"Federated Identity Credential {reason}.")
     if federation.twin(owner.federated, name, trust):
         raise _invalid("Issuer and subject combination already exists for this Managed Identity.")
-    if federation.by_name(owner.federated, name) is None and len(owner.federated) >= federation.LIMIT:
+    if federation.by_name(owner.federated, name) is None and federation.full(owner.federated):
         raise _invalid(f"A managed identity cannot have more than {federation.LIMIT} Federated Identity Credentials.")
     return trust
 

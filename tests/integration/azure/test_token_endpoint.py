@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from typing import Any
 
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import KeySet, OctKey, RSAKey
 from simulated_cloud import AUDIENCE, ISSUER, OPERATOR, OPERATOR_OBJECT, OPERATOR_SECRET, SUBJECT, TENANT, Cloud
 
@@ -166,6 +167,16 @@ async def test_only_rs256_is_accepted(calm: Cloud) -> None:
     forged = jwt.encode({"alg": "HS256", "kid": calm.key.kid}, claims, OctKey.generate_key(256))
     assert codes(await calm.exchange(app["appId"], forged)) == (401, [50013])
     assert codes(await calm.exchange(app["appId"], "not a token")) == (400, [50027])
+
+
+@pytest.mark.parametrize("claims", [{"exp": "soon"}, {"exp": 1e300}, {"nbf": None}, {"exp": -1}])
+async def test_an_assertion_whose_times_are_none_is_malformed(calm: Cloud, claims: dict[str, Any]) -> None:
+    calm.publish_issuer()
+    app, _ = await calm.make_application()
+    await calm.federate(app)
+    whole = jwt.decode(calm.assertion(), calm.key, algorithms=["RS256"]).claims | claims
+    assertion = jws.serialize_compact({"alg": "RS256"}, json.dumps(whole), calm.key)
+    assert codes(await calm.exchange(app["appId"], assertion)) == (400, [50027])
 
 
 async def test_a_new_credential_is_honoured_only_after_a_while(slow: Cloud) -> None:
