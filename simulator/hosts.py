@@ -36,7 +36,8 @@ class Hosts:
             "graph.microsoft.com": Service(simulation, graph.ROUTES),
             "management.azure.com": Service(simulation, *arm.TABLES),
             "azure.github.io": Service(simulation, repository.ROUTES),
-        } | dict.fromkeys(_LOOPBACK, Service(simulation, control.ROUTES))
+        }
+        self._exact.update(dict.fromkeys(_LOOPBACK, Service(simulation, control.ROUTES)))
         self._suffixes: dict[str, ASGIApp] = {
             ".vault.azure.net": Service(simulation, vault_data.ROUTES),
             ".azmk8s.io": KubernetesApi(simulation),

@@ -1,0 +1,56 @@
+# The commands that a person needs. Everything is set up by them; nothing is asked for by hand.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+STATE := $(CURDIR)/.state
+LOCKS := deployments/locks
+
+# helm and kubectl come out of a pinned wheel; a user's own come first.
+export PATH := $(PATH):$(CURDIR)/$(BIN)
+export WORKLOAD_IDENTITY_HOME := $(STATE)
+SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
+# The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
+DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
+
+.PHONY: help demo test check crash stop setup format clean
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the virtual environment .venv, pinned and verified by hash
+
+$(READY): $(LOCKS)/installer.txt $(LOCKS)/development.txt $(LOCKS)/binaries.txt pyproject.toml
+	@echo "Setting up $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/installer.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(LOCKS)/development.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $(LOCKS)/binaries.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python deployments/binaries.py > /dev/null
+	@touch $@
+
+demo: $(READY) ## Run the tutorial for real against a simulated cloud on this machine
+	@$(DEMO) $(SIMULATE) --keep -- $(BIN)/workload-identity reconcile deployments/demo/fleet.yaml
+
+stop: ## End the simulator and the Prefect server that make demo left running
+	@if [ -e $(READY) ]; then $(SIMULATE) --stop; $(BIN)/workload-identity stop; fi
+
+test: $(READY) ## Run the tests
+	@$(BIN)/python -m pytest -n 2 --dist loadscope
+
+crash: $(READY) ## Kill a reconcile at every request boundary, and run it again
+	@$(BIN)/python -m pytest tests/end_to_end/crash -m crash --timeout 900
+
+check: $(READY) ## Formatting, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(READY) ## Put the formatting right
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: stop ## Remove everything that was made here
+	@rm -rf $(VENV) $(STATE)
