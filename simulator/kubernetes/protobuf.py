@@ -178,7 +178,9 @@ def _message(name: str, data: bytes) -> Json:
             result.setdefault(label, {})[entry.get(1, b"").decode()] = _value(kind[1:-1], entry.get(2, b""))
         else:
             result[label] = _value(kind, value)
-    # Go writes empty strings and zero times; JSON leaves them out.
+    # Go writes empty strings, zero times and the zero generation; JSON leaves them out.
+    if name == "ObjectMeta" and not result.get("generation"):
+        result.pop("generation", None)
     return {label: value for label, value in result.items() if value not in ("", None)}
 
 

@@ -1,0 +1,281 @@
+"""Refusals read as the real API server's do: code, reason, message and details."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from one_cluster import Api
+
+from simulator.kubernetes.cluster import Cluster
+
+N = "/api/v1/namespaces/f1"
+APPS = "/apis/apps/v1/namespaces/f1"
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+STRATEGIC = "application/strategic-merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+SUBDOMAIN = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+LABEL = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+UNRECOGNIZED = (
+    "the object provided is unrecognized (must be of type ServiceAccount): couldn't get version/kind; json parse "
+    "error: unexpected end of JSON input"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request and its refusal. ``causes`` are (field, reason, message); then the message follows from them."""
+
+    id: str
+    request: str
+    code: int
+    reason: str | None
+    message: str = ""
+    body: Any = None
+    content_type: str = ""
+    accept: str = ""
+    details: dict[str, Any] | None = None
+    causes: tuple[tuple[str, str, str], ...] = ()
+    subject: str = ""
+
+
+def _required(field: str, why: str = "Required value") -> tuple[str, str, str]:
+    return field, "FieldValueRequired", why
+
+
+def _bad(field: str, message: str) -> tuple[str, str, str]:
+    return field, "FieldValueInvalid", message
+
+
+def _meta(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}}
+
+
+CASES = [
+    Case("absent-core", f"GET {N}/serviceaccounts/nope", 404, "NotFound", 'serviceaccounts "nope" not found',
+         details={"name": "nope", "kind": "serviceaccounts"}),
+    Case("absent-group", f"GET {APPS}/deployments/nope", 404, "NotFound", 'deployments.apps "nope" not found',
+         details={"name": "nope", "group": "apps", "kind": "deployments"}),
+    Case("absent-namespace", "GET /api/v1/namespaces/nons", 404, "NotFound", 'namespaces "nons" not found',
+         details={"name": "nons", "kind": "namespaces"}),
+    Case("unknown-resource", "GET /api/v1/nonesuch", 404, "NotFound",
+         "the server could not find the requested resource", details={}),
+    Case("unknown-version", "GET /apis/apps/v2", 404, "NotFound",
+         "the server could not find the requested resource", details={}),
+    Case("put-absent", f"PUT {N}/configmaps/nope", 404, "NotFound", 'configmaps "nope" not found', body=_meta("nope")),
+    Case("exists", f"POST {N}/configmaps", 409, "AlreadyExists", 'configmaps "c1" already exists', body=_meta("c1"),
+         details={"name": "c1", "kind": "configmaps"}),
+    Case("stale-put", f"PUT {N}/configmaps/c1", 409, "Conflict",
+         'Operation cannot be fulfilled on configmaps "c1": the object has been modified; please apply your changes to '
+         "the latest version and try again",
+         body={"metadata": {"name": "c1", "resourceVersion": "1"}}, details={"name": "c1", "kind": "configmaps"}),
+    Case("stale-patch", f"PATCH {N}/configmaps/c1", 409, "Conflict",
+         'Operation cannot be fulfilled on configmaps "c1": the object has been modified; please apply your changes to '
+         "the latest version and try again",
+         body={"metadata": {"resourceVersion": "1"}, "data": {"z": "1"}}, content_type=MERGE),
+    Case("other-name", f"PUT {N}/configmaps/c1", 400, "BadRequest",
+         "the name of the object (other) does not match the name on the URL (c1)", body=_meta("other")),
+    Case("other-kind", f"POST {N}/configmaps", 400, "BadRequest",
+         'Secret in version "v1" cannot be handled as a ConfigMap: converting (v1.Secret) to (core.ConfigMap): unknown '
+         "conversion", body={"kind": "Secret", "apiVersion": "v1", **_meta("q")}),
+    Case("other-version", f"POST {N}/configmaps", 400, "BadRequest",
+         'ConfigMap in version "v1" cannot be handled as a ConfigMap: no kind "ConfigMap" is registered for version '
+         '"apps/v1" in scheme "pkg/api/legacyscheme/scheme.go:30"',
+         body={"kind": "ConfigMap", "apiVersion": "apps/v1", **_meta("q")}),
+    Case("no-name", f"POST {N}/configmaps", 422, "Invalid", body={"metadata": {}}, details={"kind": "ConfigMap"},
+         subject='ConfigMap ""',
+         causes=(_required("metadata.name", "Required value: name or generateName is required"),)),
+    Case("bad-name", f"POST {N}/serviceaccounts", 422, "Invalid", body=_meta("Bad_Name"),
+         details={"name": "Bad_Name", "kind": "ServiceAccount"}, subject='ServiceAccount "Bad_Name"',
+         causes=(_bad("metadata.name", f'Invalid value: "Bad_Name": {SUBDOMAIN}'),)),
+    Case("bad-namespace-name", "POST /api/v1/namespaces", 422, "Invalid", body=_meta("Bad.Name"),
+         subject='Namespace "Bad.Name"', causes=(_bad("metadata.name", f'Invalid value: "Bad.Name": {LABEL}'),)),
+    Case("not-base64", f"POST {N}/secrets", 400, "BadRequest",
+         'Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 0',
+         body={**_meta("x1"), "data": {"k": "%%%"}}),
+    Case("tls-without-data", f"POST {N}/secrets", 422, "Invalid", subject='Secret "x1"',
+         body={**_meta("x1"), "type": "kubernetes.io/tls", "data": {}},
+         causes=(_required("data[tls.crt]"), _required("data[tls.key]"))),
+    Case("pod-without-containers", f"POST {N}/pods", 422, "Invalid", body={**_meta("px"), "spec": {}},
+         subject='Pod "px"', causes=(_required("spec.containers"),)),
+    Case("bad-container", f"POST {N}/pods", 422, "Invalid", subject='Pod "px"',
+         body={**_meta("px"), "spec": {"containers": [{"name": "Bad_C"}]}},
+         causes=(_bad("spec.containers[0].name", f'Invalid value: "Bad_C": {LABEL}'),
+                 _required("spec.containers[0].image"))),
+    Case("pod-without-account", f"POST {N}/pods", 403, "Forbidden",
+         'pods "px" is forbidden: error looking up service account f1/nosa: serviceaccount "nosa" not found',
+         body={**_meta("px"), "spec": {"serviceAccountName": "nosa", "containers": [{"name": "c", "image": "i"}]}},
+         details={"name": "px", "kind": "pods"}),
+    Case("empty-deployment", f"POST {APPS}/deployments", 422, "Invalid", body={**_meta("dx"), "spec": {}},
+         details={"name": "dx", "group": "apps", "kind": "Deployment"}, subject='Deployment.apps "dx"',
+         causes=(_required("spec.selector"),
+                 _bad("spec.template.metadata.labels",
+                      "Invalid value: null: `selector` does not match template `labels`"),
+                 _required("spec.template.spec.containers"))),
+    Case("patched-name", f"PATCH {N}/configmaps/c1", 400, "BadRequest",
+         "the name of the object (zz) does not match the name on the URL (c1)", body=_meta("zz"), content_type=MERGE),
+    Case("wrong-type", f"POST {N}/serviceaccounts", 400, "BadRequest",
+         'ServiceAccount in version "v1" cannot be handled as a ServiceAccount: json: cannot unmarshal string into Go '
+         "struct field ServiceAccount.automountServiceAccountToken of type bool",
+         body={**_meta("x1"), "automountServiceAccountToken": "yes"}),
+    Case("broken-json", f"POST {N}/serviceaccounts", 400, "BadRequest", UNRECOGNIZED + ' ({"metadata":)',
+         body='{"metadata":'),
+    Case("empty-body", f"POST {N}/serviceaccounts", 400, "BadRequest", UNRECOGNIZED + " (<empty>)", body=""),
+    Case("unknown-media", f"POST {N}/serviceaccounts", 415, "UnsupportedMediaType",
+         "the body of the request was in an unknown format - accepted media types include: application/json, "
+         "application/yaml, application/vnd.kubernetes.protobuf", body="a: b", content_type="text/plain"),
+    Case("patch-without-type", f"PATCH {N}/configmaps/c1", 415, "UnsupportedMediaType", "415: Unsupported Media Type",
+         body="{}", details={}),
+    Case("broken-patch", f"PATCH {N}/configmaps/c1", 400, "BadRequest",
+         "error decoding patch: unexpected end of JSON input", body="{", content_type=MERGE),
+    Case("failed-test", f"PATCH {N}/configmaps/c1", 422, "Invalid",
+         "the server rejected our request due to an error in our request",
+         body=[{"op": "test", "path": "/data/a", "value": "nope"}], content_type=JSON_PATCH, details={}),
+    Case("not-acceptable", f"GET {N}/configmaps/c1", 406, "NotAcceptable",
+         "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, "
+         "application/vnd.kubernetes.protobuf", accept="text/html", details={}),
+    Case("strict-fields", f"POST {N}/configmaps?dryRun=All&fieldValidation=Strict", 400, "BadRequest",
+         'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field '
+         '"metadata.bogusMeta", unknown field "bogus", duplicate field "data.a"',
+         body='{"metadata":{"name":"fv","bogusMeta":1},"bogus":{"x":1},"data":{"a":"1","a":"2"}}'),
+    Case("unknown-validation", f"POST {N}/configmaps?fieldValidation=Bogus", 422, "Invalid", body=_meta("fv"),
+         details={"group": "meta.k8s.io", "kind": "CreateOptions"}, subject='CreateOptions.meta.k8s.io ""',
+         causes=(("fieldValidation", "FieldValueNotSupported",
+                  'Unsupported value: "Bogus": supported values: "", "Ignore", "Strict", "Warn"'),)),
+    Case("strict-patch", f"PATCH {N}/configmaps/c1?fieldValidation=Strict", 422, "Invalid", body={"bogus": 1},
+         content_type=STRATEGIC),
+    Case("undeclared-apply", f"PATCH {N}/configmaps/c1?fieldManager=t&fieldValidation=Strict", 500, None,
+         "failed to create typed patch object (/c1; /v1, Kind=ConfigMap): .bogus: field not declared in schema",
+         body={"apiVersion": "v1", "kind": "ConfigMap", **_meta("c1"), "bogus": 1}, content_type=APPLY),
+    Case("apply-without-manager", f"PATCH {N}/configmaps/c1", 422, "Invalid", content_type=APPLY,
+         body={"apiVersion": "v1", "kind": "ConfigMap", **_meta("c1")}, subject='PatchOptions.meta.k8s.io ""',
+         causes=(_required("fieldManager", "Required value: is required for apply patch"),)),
+    Case("force-without-apply", f"PATCH {N}/configmaps/c1?force=true", 422, "Invalid", body={}, content_type=MERGE,
+         subject='PatchOptions.meta.k8s.io ""',
+         causes=(("force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch"),)),
+    Case("unknown-dry-run", f"POST {N}/configmaps?dryRun=Nope", 422, "Invalid", body=_meta("d"),
+         subject='CreateOptions.meta.k8s.io ""',
+         causes=(("dryRun", "FieldValueNotSupported", 'Unsupported value: ["Nope"]: supported values: "All"'),)),
+    Case("unknown-propagation", f"DELETE {N}/configmaps/c1", 422, "Invalid", body={"propagationPolicy": "Nope"},
+         subject='DeleteOptions.meta.k8s.io ""',
+         causes=(("propagationPolicy", "FieldValueNotSupported",
+                  'Unsupported value: "Nope": supported values: "Foreground", "Background", "Orphan", "nil"'),)),
+    Case("post-on-item", f"POST {N}/configmaps/c1", 405, "MethodNotAllowed",
+         "the server does not allow this method on the requested resource", body=_meta("d"), details={}),
+    Case("delete-all-namespaces", "DELETE /api/v1/namespaces", 405, "MethodNotAllowed",
+         "the server does not allow this method on the requested resource"),
+    Case("get-token", f"GET {N}/serviceaccounts/default/token", 405, "MethodNotAllowed",
+         "the server does not allow this method on the requested resource"),
+    Case("bad-field-selector", f"GET {N}/configmaps?fieldSelector=data.x%3D1", 400, "BadRequest",
+         '"data.x" is not a known field selector: only "metadata.name", "metadata.namespace"'),
+    Case("bad-pod-field", f"GET {N}/pods?fieldSelector=bogus%3D1", 400, "BadRequest",
+         "field label not supported: bogus"),
+    Case("bad-label-selector", f"GET {N}/configmaps?labelSelector=a%20b%20c", 400, "BadRequest",
+         "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
+    Case("bad-version", f"GET {N}/configmaps?resourceVersion=abc", 400, "BadRequest",
+         'invalid resource version: resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid '
+         "syntax"),
+    Case("version-on-create", f"POST {N}/configmaps", 500, None,
+         "resourceVersion should not be set on objects to be created",
+         body={"metadata": {"name": "rvset", "resourceVersion": "7"}}),
+    Case("too-large", f"POST {N}/configmaps", 413, "RequestEntityTooLarge",
+         "Request entity too large: limit is 3145728", body="x" * (3 << 20) + "x"),
+    Case("too-much-data", f"POST {N}/configmaps", 422, "Invalid", subject='ConfigMap "big"',
+         body={**_meta("big"), "data": {"a": "x" * (1 << 20) + "x"}},
+         causes=(("[]", "FieldValueTooLong", "Too long: may not be more than 1048576 bytes"),)),
+    Case("missing-namespace", "POST /api/v1/namespaces/nons/configmaps", 404, "NotFound",
+         'namespaces "nons" not found', body=_meta("c")),
+    Case("protected-namespace", "DELETE /api/v1/namespaces/kube-system", 403, "Forbidden",
+         'namespaces "kube-system" is forbidden: this namespace may not be deleted'),
+    Case("bad-webhooks", f"POST {WEBHOOKS}", 422, "Invalid",
+         subject='MutatingWebhookConfiguration.admissionregistration.k8s.io "bad"',
+         body={**_meta("bad"), "webhooks": [
+             {"name": "short", "clientConfig": {}, "sideEffects": "Some", "admissionReviewVersions": ["v9"],
+              "timeoutSeconds": 31}]},
+         causes=(
+             _bad("webhooks[0].name",
+                  'Invalid value: "short": should be a domain with at least three segments separated by dots'),
+             ("webhooks[0].sideEffects", "FieldValueNotSupported",
+              'Unsupported value: "Some": supported values: "None", "NoneOnDryRun"'),
+             _bad("webhooks[0].timeoutSeconds",
+                  "Invalid value: 31: the timeout value must be between 1 and 30 seconds"),
+             _required("webhooks[0].clientConfig", "Required value: exactly one of url or service is required"),
+             _bad("webhooks[0].admissionReviewVersions",
+                  'Invalid value: ["v9"]: must include at least one of v1, v1beta1'))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+async def test_a_refusal_reads_as_recorded(api: Api, cluster: Cluster, case: Case) -> None:
+    await cluster.create("configmaps", {"metadata": {"name": "c1"}, "data": {"a": "1"}}, namespace="f1")
+    method, path = case.request.split(" ", 1)
+    response = await api.ask(method, path, case.body, content_type=case.content_type, accept=case.accept)
+    status = response.json()
+    assert (response.status_code, status["code"]) == (case.code, case.code)
+    assert status.get("reason") == case.reason
+    if case.causes:
+        causes = [(cause["field"], cause["reason"], cause["message"]) for cause in status["details"]["causes"]]
+        assert causes == list(case.causes)
+        texts = [f"{field}: {message}" for field, _, message in case.causes]
+        expected = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+        assert status["message"] == f"{case.subject} is invalid: {expected}"
+    elif case.message:
+        assert status["message"] == case.message
+    if case.details is not None:
+        assert {name: value for name, value in status.get("details", {}).items() if name != "causes"} == case.details
+
+
+async def test_a_status_has_the_keys_of_the_real_one_in_their_order(api: Api) -> None:
+    response = await api.ask("GET", f"{N}/serviceaccounts/nope")
+    expected = ["kind", "apiVersion", "metadata", "status", "message", "reason", "details", "code"]
+    assert list(response.json()) == expected
+    assert response.headers["content-type"] == "application/json"
+    assert response.text.endswith("\n")
+
+
+async def test_an_unknown_group_is_a_plain_404(api: Api) -> None:
+    response = await api.ask("GET", "/apis/none.example/v1/things")
+    assert (response.status_code, response.text) == (404, "404 page not found\n")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/apis/batch/v1/namespaces/f1/jobs",
+        "/apis/apps/v1/namespaces/f1/daemonsets",
+        "/api/v1/persistentvolumes",
+        f"{N}/pods/p/exec",
+        "/apis/storage.k8s.io",
+    ],
+)
+async def test_what_only_a_real_cluster_has_is_a_loud_501(api: Api, path: str) -> None:
+    response = await api.ask("GET", path)
+    assert response.status_code == 501
+    assert path in api.simulation.unknown[0]
+
+
+async def test_unknown_fields_are_warned_about_by_default(api: Api) -> None:
+    response = await api.ask("POST", f"{N}/configmaps", {**_meta("w"), "bogus": 1})
+    assert response.status_code == 201
+    assert response.headers["warning"] == '299 - "unknown field \\"bogus\\""'
+    assert "bogus" not in response.json()
+
+
+async def test_an_immutable_uid_is_named_once_but_kept_twice(api: Api, cluster: Cluster) -> None:
+    await cluster.create("configmaps", {"metadata": {"name": "c1"}}, namespace="f1")
+    patch = {"metadata": {"uid": "zz"}}
+    status = (await api.ask("PATCH", f"{N}/configmaps/c1", patch, content_type=MERGE)).json()
+    assert status["message"] == 'ConfigMap "c1" is invalid: metadata.uid: Invalid value: "zz": field is immutable'
+    assert len(status["details"]["causes"]) == 2

@@ -1,0 +1,193 @@
+"""Unmodified clients against the API server over a socket: kubectl, helm, and the Python client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+import yaml
+from kubernetes.aio import client as kubernetes_client
+from one_cluster import TOKEN, OneCluster
+
+from simulator.authority import Authority
+from simulator.kubernetes.api import KubernetesApi
+from simulator.kubernetes.cluster import Cluster
+
+CHART = Path(__file__).parents[3] / "simulator" / "webhook" / "chart"
+RELEASE = ("azwi", "-n", "azure-workload-identity-system")
+TENANT = "azureTenantID=aaaaaaaa-0000-4000-8000-000000000001"
+
+
+def program(name: str) -> str:
+    """The path of an installed program; the test is skipped where there is none."""
+    beside_python = str(Path(sys.executable).parent)
+    found = shutil.which(name, path=f"{beside_python}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority.open(tmp_path / "authority")
+
+
+@pytest.fixture
+async def server(simulation: OneCluster, authority: Authority) -> AsyncIterator[str]:
+    """The URL of the API server on a free port; over TLS, since kubectl sends its token no other way."""
+    authority.server_context("localhost")
+    certificate = authority.directory / "hosts" / "localhost.pem"
+    app: Any = KubernetesApi(simulation)  # type: ignore[arg-type]
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app, log_level="error", lifespan="off", timeout_graceful_shutdown=1, ssl_certfile=str(certificate)
+    )
+    running = uvicorn.Server(config)
+    task = asyncio.create_task(running.serve(sockets=[listener]))
+    yield f"https://localhost:{listener.getsockname()[1]}"
+    running.should_exit = True
+    await task
+
+
+@dataclass
+class Shell:
+    """Runs kubectl and helm with a home of their own."""
+
+    home: Path
+    config: Path
+
+    async def __call__(self, *command: str, code: int = 0, stdin: str = "") -> str:
+        environment = {"HOME": str(self.home), "KUBECONFIG": str(self.config), "PATH": os.environ.get("PATH", "")}
+        process = await asyncio.create_subprocess_exec(
+            program(command[0]),
+            *command[1:],
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
+        text = output.decode()
+        assert process.returncode == code, f"{' '.join(command)}: {text}"
+        return text
+
+
+@pytest.fixture
+def shell(server: str, authority: Authority, tmp_path: Path) -> Shell:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": server, "certificate-authority": str(authority.bundle)}}],
+        "users": [{"name": "u", "user": {"token": TOKEN}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "f1"}}],
+        "current-context": "x",
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return Shell(tmp_path, path)
+
+
+MANIFEST = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: c1, labels: {x: "1"}}
+data: {a: "1"}
+"""
+
+
+async def test_kubectl_applies_from_both_sides(shell: Shell, cluster: Cluster) -> None:
+    assert await shell("kubectl", "apply", "-f", "-", stdin=MANIFEST) == "configmap/c1 created\n"
+    assert await shell("kubectl", "apply", "-f", "-", stdin=MANIFEST) == "configmap/c1 unchanged\n"
+    changed = MANIFEST.replace('a: "1"', 'b: "2"')
+    assert await shell("kubectl", "apply", "-f", "-", stdin=changed) == "configmap/c1 configured\n"
+    assert (cluster.get("configmaps", "c1", "f1") or {})["data"] == {"b": "2"}
+    applied = await shell("kubectl", "apply", "--server-side", "-f", "-", stdin=changed)
+    assert applied == "configmap/c1 serverside-applied\n"
+    other = changed.replace('b: "2"', 'b: "3"')
+    refused = await shell(
+        "kubectl", "apply", "--server-side", "--field-manager", "other", "-f", "-", stdin=other, code=1
+    )
+    assert 'Apply failed with 1 conflict: conflict with "kubectl": .data.b' in refused
+
+
+async def test_kubectl_makes_and_unmakes(shell: Shell, cluster: Cluster) -> None:
+    assert await shell("kubectl", "create", "namespace", "f2") == "namespace/f2 created\n"
+    assert await shell("kubectl", "create", "serviceaccount", "wi") == "serviceaccount/wi created\n"
+    assert "NAME" in await shell("kubectl", "get", "serviceaccounts", "-A")
+    assert await shell("kubectl", "label", "sa", "wi", "a=b") == "serviceaccount/wi labeled\n"
+    assert await shell("kubectl", "patch", "sa", "wi", "-p", '{"metadata":{"labels":{"a":"c"}}}')
+    assert (cluster.get("serviceaccounts", "wi", "f1") or {})["metadata"]["labels"] == {"a": "c"}
+    token = await shell("kubectl", "create", "token", "wi", "--duration", "20m", "--audience", "x")
+    assert token.count(".") == 2
+    waited = await shell("kubectl", "wait", "--for=jsonpath={.status.phase}=Active", "ns/f2", "--timeout=5s")
+    assert waited == "namespace/f2 condition met\n"
+    assert 'namespace "f2" deleted' in await shell("kubectl", "delete", "namespace", "f2")
+    missing = await shell("kubectl", "get", "sa", "nope", code=1)
+    assert missing == 'Error from server (NotFound): serviceaccounts "nope" not found\n'
+
+
+async def test_helm_installs_upgrades_and_uninstalls_the_webhook(shell: Shell, cluster: Cluster) -> None:
+    program("helm")
+    await shell("helm", "install", *RELEASE, str(CHART), "--create-namespace", "--set", TENANT)
+    listed = json.loads(await shell("helm", "list", "-A", "-o", "json"))
+    assert [(release["name"], release["status"]) for release in listed] == [("azwi", "deployed")]
+    webhooks = cluster.list("mutatingwebhookconfigurations.admissionregistration.k8s.io")
+    assert webhooks[0]["metadata"]["managedFields"][0]["manager"] == "helm"
+    await shell("helm", "upgrade", *RELEASE, str(CHART), "--set", TENANT.replace("1", "2"))
+    status = await shell("helm", "status", *RELEASE)
+    assert "REVISION: 2" in status
+    assert "azure-wi-webhook-controller-manager   0/2" in status
+    assert await shell("helm", "uninstall", *RELEASE) == 'release "azwi" uninstalled\n'
+    assert cluster.list("mutatingwebhookconfigurations.admissionregistration.k8s.io") == []
+    again = await shell("helm", "uninstall", *RELEASE, code=1)
+    assert "not found" in again
+
+
+@pytest.fixture
+async def python_client(server: str, authority: Authority) -> AsyncIterator[Any]:
+    configuration = kubernetes_client.Configuration()
+    configuration.host = server
+    configuration.ssl_ca_cert = str(authority.bundle)
+    configuration.api_key = {"authorization": f"Bearer {TOKEN}"}
+    async with kubernetes_client.ApiClient(configuration) as api_client:
+        yield api_client
+
+
+async def test_the_python_client_applies_and_lists(python_client: Any) -> None:
+    core = kubernetes_client.CoreV1Api(python_client)
+    body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "wi", "labels": {"ours": "yes"}}}
+    applied = await core.patch_namespaced_service_account(
+        "wi",
+        "f1",
+        body,
+        field_manager="workload-identity",
+        force=False,
+        _content_type="application/apply-patch+yaml",
+    )
+    assert applied.metadata.managed_fields[0].manager == "workload-identity"
+    listed = await core.list_service_account_for_all_namespaces(label_selector="ours=yes", limit=10)
+    assert [item.metadata.name for item in listed.items] == ["wi"]
+    request = {"spec": {"audiences": ["api://AzureADTokenExchange"], "expirationSeconds": 600}}
+    answer = await core.create_namespaced_service_account_token("wi", "f1", request)
+    assert answer.status.token.count(".") == 2
+    pod = {
+        "metadata": {"name": "p"},
+        "spec": {"serviceAccountName": "wi", "containers": [{"name": "c", "image": "i"}]},
+    }
+    dry = await core.create_namespaced_pod("f1", pod, dry_run="All")
+    assert dry.spec.service_account == "wi"
+    deleted = await core.delete_namespaced_service_account("wi", "f1")
+    assert deleted.metadata.name == "wi"
+    with pytest.raises(kubernetes_client.ApiException) as error:
+        await core.read_namespaced_service_account("wi", "f1")
+    assert (error.value.status, json.loads(error.value.body)["reason"]) == (404, "NotFound")
