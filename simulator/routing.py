@@ -74,9 +74,7 @@ class Routes:
     ignore_case: bool = False
     table: list[Route] = field(default_factory=list)
 
-    def add(
-        self, method: str, template: str, provenance: Provenance, source: str
-    ) -> Callable[[Handler], Handler]:
+    def add(self, method: str, template: str, provenance: Provenance, source: str) -> Callable[[Handler], Handler]:
         """Decorate the handler of ``METHOD /path/{with}/{parameters}``; the first matching row answers."""
 
         def enter(handler: Handler) -> Handler:

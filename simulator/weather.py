@@ -77,7 +77,8 @@ class Weather:
 
     def happens(self, dial: str) -> bool:
         """Whether the event whose chance the dial names happens to this request."""
-        return self._random.random() < getattr(self.dials, dial)
+        chance: float = getattr(self.dials, dial)
+        return self._random.random() < chance
 
     def retry_after(self, seconds: float) -> float:
         """What a Retry-After of the real cloud comes to at this speed, in seconds, at least 0.05."""
