@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-STATE := $(CURDIR)/.state
+STATE ?= $(CURDIR)/.state
 LOCKS := deployments/locks
 
 # helm and kubectl come out of a pinned wheel; a user's own come first.

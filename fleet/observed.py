@@ -81,9 +81,7 @@ class Observed(Model):
             Found(resource=resource, outputs={**earlier.get(key, {}), **outputs.get(key, {})})
             for key, resource in applied.items()
         ]
-        return Observed(
-            tenancy=self.tenancy, found=(*kept, *new), unknown=self.unknown, conflicts=self.conflicts
-        )
+        return Observed(tenancy=self.tenancy, found=(*kept, *new), unknown=self.unknown, conflicts=self.conflicts)
 
     @cached_property
     def _places(self) -> Mapping[str, list[Found]]:

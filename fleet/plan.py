@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from pydantic import Field
 
 from .observed import Found, Observed
 from .resources import AnyResource, Difference, FederatedIdentityCredential, Namespace, Resource, Secret, Vault, Webhook
-from .spec import Fleet, Model
+from .spec import Container, Fleet, Model
 from .wanted import Wanted, wanted
 
 
@@ -143,15 +143,9 @@ def _change(item: Wanted, found: Found | None) -> Change | None:
 
 
 def _all_fields(resource: Resource) -> tuple[Difference, ...]:
-    """What a creation sets: everything but what already stands in the key."""
-    shown = resource.compared or tuple(
-        field for field in type(resource).model_fields if field not in {"kind", "identity", "cluster", "name"}
-    )
-    return tuple(
-        Difference(field=field, old=None, new=value)
-        for field in shown
-        if (value := getattr(resource, field)) not in (None, False)
-    )
+    """What a creation sets."""
+    values = ((field, getattr(resource, field)) for field in resource.told or resource.compared)
+    return tuple(Difference(field=field, old=None, new=value) for field, value in values if value not in (None, False))
 
 
 def levels(changes: Iterable[Change]) -> Iterator[tuple[Change, ...]]:
@@ -176,8 +170,10 @@ def shown(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, Container):
+        return f"{value.name} ({value.image})"
     if isinstance(value, tuple | list):
         return ", ".join(shown(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={shown(item)}" for key, item in value.items())
-    return getattr(value, "name", None) or str(value)
+    return str(value)

@@ -42,6 +42,8 @@ class Resource(Model):
     """What all links have in common. Subclasses say which fields are theirs to compare."""
 
     compared: ClassVar[tuple[str, ...]] = ()
+    told: ClassVar[tuple[str, ...]] = ()
+    """The fields that a creation is told by, where those compared do not tell enough."""
 
     kind: str
 
@@ -104,6 +106,8 @@ class PreviewFeature(Resource):
 
 class ClusterSettings(Resource):
     """What the chain needs of a managed cluster. ``workload_identity`` is AKS's managed webhook; None: not our wish."""
+
+    told = ("oidc_issuer", "workload_identity")
 
     kind: Literal["cluster"] = "cluster"
     name: str
@@ -309,6 +313,8 @@ class FederatedIdentityCredential(Resource):
 class RoleAssignment(Resource):
     """A role of an identity on a vault."""
 
+    told = ("principal_id",)
+
     kind: Literal["role-assignment"] = "role-assignment"
     identity: str
     vault: str
@@ -339,6 +345,8 @@ class RoleAssignment(Resource):
 
 class AccessPolicy(Resource):
     """What a principal may do with a vault's secrets, on a vault that decides by access policy."""
+
+    told = ("principal_id", "secrets")
 
     kind: Literal["access-policy"] = "access-policy"
     identity: str
@@ -376,7 +384,9 @@ class AccessPolicy(Resource):
 
 
 class Namespace(Resource):
-    """A namespace. An existing one is used as it is: it is nobody's secret that teams share namespaces."""
+    """A namespace. An existing one is used as it is: teams share namespaces."""
+
+    told = ("owner",)
 
     kind: Literal["namespace"] = "namespace"
     cluster: str

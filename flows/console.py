@@ -32,10 +32,11 @@ def plan_table(changes: Iterable[Change]) -> Group:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column(width=2)
         table.add_column(min_width=16, no_wrap=True)
-        table.add_column(min_width=10, max_width=44, overflow="fold", style="dim")
+        table.add_column(min_width=4, max_width=40, overflow="fold", style="dim")
+        table.add_column(width=1)
         table.add_column(overflow="fold")
         for difference in change.differences:
-            table.add_row("", difference.field, shown(difference.old), f"→ {shown(difference.new)}")
+            table.add_row("", difference.field, shown(difference.old), "→", shown(difference.new))
         lines += [heading, table]
     return Group(*lines)
 
