@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"
+_PRIORITIES = {"": 0, "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _DEFAULT_ACCOUNT_WAIT = 1.0
 """Seconds of real time to wait for the default ServiceAccount of a namespace that was just made."""
 
@@ -73,8 +74,7 @@ async def _built_in(cluster: Cluster, resource: Resource, obj: Json, old: Json |
     _mount_token(cluster, spec, account)
     if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
         spec["imagePullSecrets"] = copy.deepcopy(account["imagePullSecrets"])
-    spec.setdefault("priority", 0)
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    _prioritise(obj)
     _tolerate(spec)
     return obj
 
@@ -143,6 +143,18 @@ def _token_volume(cluster: Cluster, spec: Json) -> str:
     volume = {"name": name, "projected": {"sources": sources, "defaultMode": 420}}
     spec["volumes"] = [*(spec.get("volumes") or ()), volume]
     return name
+
+
+@rule("kubernetes", "the system's priority classes", Provenance.DOCUMENTED, "pod priority and preemption")
+def _prioritise(pod: Json) -> None:
+    """Set the priority that the pod's class stands for; other classes than the system's are not simulated."""
+    spec = pod["spec"]
+    name = spec.get("priorityClassName", "")
+    if name not in _PRIORITIES:
+        why = f"no PriorityClass with name {name} was found"
+        raise forbidden(by_key("pods"), pod["metadata"].get("name", ""), why)
+    spec.setdefault("priority", _PRIORITIES[name])
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
 
 
 def _tolerate(spec: Json) -> None:

@@ -66,7 +66,7 @@ class KubernetesApi:
     def _without_resource(self, cluster: Cluster, request: Request) -> Response:
         path = request.url.path
         trimmed = path.rstrip("/") or "/"
-        if request.method not in ("GET", "HEAD"):
+        if request.method != "GET":
             raise errors.method_not_allowed()
         if trimmed == "/":
             return discovery.root()

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from starlette.requests import Request
 
+from simulator.azure import tokens as entra_tokens
 from simulator.provenance import Provenance, rule
 
 from . import tokens
@@ -79,9 +80,6 @@ async def _from_token(simulation: Simulation, cluster: Cluster, token: str) -> U
     "AKS-managed Entra integration",
 )
 async def _from_entra(simulation: Simulation, cluster: Cluster, token: str) -> User | None:
-    # Imported here because Entra, in turn, looks at the clusters that issue tokens.
-    from simulator.azure import tokens as entra_tokens
-
     claims = await entra_tokens.verify(simulation, token, ENTRA_AUDIENCE)
     if claims is None:
         return None

@@ -161,8 +161,7 @@ class Cluster:
     async def start(self) -> None:
         """Run the controllers as tasks until :meth:`stop`. What one of them raises ends it and is logged."""
         for controller in self.controllers:
-            task = asyncio.create_task(self._run(controller), name=f"{self.state.name} {controller.__module__}")
-            self._tasks.append(task)
+            self._tasks.append(asyncio.create_task(self._run(controller)))
         # One turn of the loop, so that every controller has subscribed when this returns.
         await asyncio.sleep(0)
 
@@ -172,7 +171,8 @@ class Cluster:
         except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001 - whatever a controller dies of must be told
-            _log.exception("controller %s of cluster %s ended", controller.__module__, self.state.name)
+            module = getattr(controller, "func", controller).__module__
+            _log.exception("controller %s of cluster %s ended", module, self.state.name)
 
     async def stop(self) -> None:
         """End the controllers."""

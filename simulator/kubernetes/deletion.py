@@ -10,7 +10,7 @@ from simulator.provenance import Provenance, rule
 
 from . import kinds, registry
 from .encoding import timestamp
-from .errors import Cause, conflict, forbidden, invalid_options, named, refuse
+from .errors import Cause, bad_request, conflict, forbidden, invalid_options, named, refuse
 from .resources import Resource
 
 if TYPE_CHECKING:
@@ -45,11 +45,17 @@ class DeleteOptions:
         conditions = body.get("preconditions") or {}
         return cls(
             propagation=policy,
-            grace=None if grace is None else int(grace),
+            grace=None if grace is None else _whole(grace),
             dry_run="All" in (body.get("dryRun") or ()) or query.get("dryRun") == "All",
             uid=conditions.get("uid") or "",
             version=conditions.get("resourceVersion") or "",
         )
+
+
+def _whole(seconds: Any) -> int:
+    if not str(seconds).isdecimal():
+        raise bad_request(f'strconv.ParseInt: parsing "{seconds}": invalid syntax')
+    return int(seconds)
 
 
 def delete(cluster: Cluster, resource: Resource, namespace: str, name: str, options: DeleteOptions) -> Json:

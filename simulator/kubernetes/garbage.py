@@ -9,7 +9,7 @@ from simulator.provenance import Provenance, rule
 
 from . import deletion
 from .deletion import FOREGROUND, ORPHAN, DeleteOptions
-from .resources import RESOURCES, Resource, by_key, by_kind
+from .resources import Resource, by_key, by_kind
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -21,9 +21,8 @@ _MANAGER = "kube-controller-manager"
 
 def sweep(cluster: Cluster) -> None:
     """Catch up with everything, as after a restart."""
-    for resource in RESOURCES:
-        for obj in cluster.store.list(resource.key):
-            react(cluster, "MODIFIED", resource.key, obj)
+    for resource, obj in cluster.store.every():
+        react(cluster, "MODIFIED", resource, obj)
 
 
 @rule(
@@ -50,10 +49,9 @@ def react(cluster: Cluster, change: str, resource: str, obj: Json) -> None:
 
 
 def _dependents(cluster: Cluster, uid: str) -> Iterator[tuple[Resource, Json]]:
-    for resource in RESOURCES:
-        for obj in cluster.store.list(resource.key):
-            if any(reference["uid"] == uid for reference in obj["metadata"].get("ownerReferences") or ()):
-                yield resource, obj
+    for resource, obj in cluster.store.every():
+        if any(reference["uid"] == uid for reference in obj["metadata"].get("ownerReferences") or ()):
+            yield by_key(resource), obj
 
 
 def _owner(cluster: Cluster, obj: Json, reference: Json) -> tuple[Resource, Json] | None:

@@ -140,10 +140,15 @@ class Endpoint:
         options = self._options("UpdateOptions")
         kind = "Scale" if self._part == "scale" else self._resource.kind
         body = await bodies.read(self._request, kind, options)
-        live = registry.stored(self._cluster, self._resource, self._namespace, self._name)
-        if (body.get("metadata") or {}).get("uid") not in (None, "", live["metadata"]["uid"]):
-            raise modified(self._resource, self._name)
-        return self._one(form, await self._changed(lambda _: body, options), 200, options)
+
+        def put(live: Json) -> Json:
+            metadata = body.get("metadata")
+            uid = metadata.get("uid") if isinstance(metadata, dict) else None
+            if uid not in (None, "", live["metadata"]["uid"]):
+                raise modified(self._resource, self._name)
+            return body
+
+        return self._one(form, await self._changed(put, options), 200, options)
 
     async def _changed(self, change: Callable[[Json], Json], options: Options) -> Json:
         target = (self._cluster, self._resource, self._namespace, self._name)

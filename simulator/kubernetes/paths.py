@@ -61,7 +61,7 @@ def attributes(method: str, path: str, target: Target, *, watch: bool) -> Attrib
 
 
 def _verb(method: str, target: Target, *, watch: bool) -> str:
-    if method in ("GET", "HEAD"):
+    if method == "GET":
         if target.watching or (watch and not target.name):
             return "watch"
         return "get" if target.name else "list"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
-from . import authorization, tokens
+from . import authorization, schema, tokens
 from .authorization import Attributes
 from .context import Options, User
 from .errors import bad_request
@@ -26,6 +26,8 @@ Json = dict[str, Any]
 )
 def answer(cluster: Cluster, resource: Resource, body: Json, namespace: str, options: Options) -> Json:
     """The review with its status filled in."""
+    if complaint := schema.type_complaint(resource.kind, body):
+        raise bad_request(f'{resource.kind} in version "v1" cannot be handled as a {resource.kind}: {complaint}')
     spec = body.get("spec") or {}
     review: Json = {"kind": resource.kind, "apiVersion": resource.api_version}
     if resource.kind == "SelfSubjectReview":

@@ -71,6 +71,10 @@ class Store:
         """The stored objects by namespace and name; of all namespaces when none is given. To be read only."""
         return _in_order(self._state.objects.get(resource, {}), namespace)
 
+    def every(self) -> Sequence[tuple[str, Json]]:
+        """Every stored object with its resource key, in no order."""
+        return [(resource, obj) for resource, objects in self._state.objects.items() for obj in objects.values()]
+
     def at(self, revision: int, resource: str, namespace: str = "") -> Sequence[Json]:
         """What :meth:`list` answered at an earlier revision. Raises :class:`Compacted` when that is forgotten."""
         objects = dict(self._state.objects.get(resource, {}))

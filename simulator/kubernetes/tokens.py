@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
-from . import registry, signing
+from . import registry, schema, signing
 from .context import AUTHENTICATED, Options, User
 from .encoding import timestamp
 from .errors import Cause, bad_request, conflict, invalid, not_found
@@ -44,14 +44,11 @@ def request_token(cluster: Cluster, namespace: str, name: str, body: Json, optio
     if cluster.store.get("namespaces", "", namespace) is None:
         raise not_found(by_key("namespaces"), namespace)
     account = registry.stored(cluster, by_key("serviceaccounts"), namespace, name)
+    if complaint := schema.type_complaint("TokenRequest", body):
+        raise bad_request(f'TokenRequest in version "v1" cannot be handled as a TokenRequest: {complaint}')
     _check_place(body.get("metadata") or {}, namespace, name)
     asked = body.get("spec") or {}
     audiences = asked.get("audiences") or []
-    if not isinstance(audiences, list):
-        complaint = (
-            "json: cannot unmarshal string into Go struct field TokenRequestSpec.spec.audiences of type []string"
-        )
-        raise bad_request(f'TokenRequest in version "v1" cannot be handled as a TokenRequest: {complaint}')
     seconds = asked.get("expirationSeconds")
     seconds = _DEFAULT if seconds is None else seconds
     _check_lifetime(seconds)
