@@ -74,13 +74,16 @@ class Observed(Model):
 
     def with_applied(self, resources: Iterable[Resource], outputs: Outputs) -> Observed:
         """The picture after these objects were made so, without another look at the world."""
-        applied = {resource.key: resource.resolved(outputs) for resource in resources}
-        kept = [found for found in self.found if found.resource.key not in applied]
-        earlier = {found.resource.key: found.outputs for found in self.found}
-        new = [
-            Found(resource=resource, outputs={**earlier.get(key, {}), **outputs.get(key, {})})
-            for key, resource in applied.items()
-        ]
+        replaced: set[int] = set()
+        new: list[Found] = []
+        for resource in resources:
+            made = resource.resolved(outputs)
+            there = self.find(made)
+            if there is not None:  # by another name perhaps: a credential's, which somebody else gave it
+                replaced.add(id(there))
+            known = there.outputs if there is not None else {}
+            new.append(Found(resource=made, outputs={**known, **outputs.get(made.key, {})}))
+        kept = [found for found in self.found if id(found) not in replaced]
         return Observed(tenancy=self.tenancy, found=(*kept, *new), unknown=self.unknown, conflicts=self.conflicts)
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -146,22 +145,6 @@ def _all_fields(resource: Resource) -> tuple[Difference, ...]:
     """What a creation sets."""
     values = ((field, getattr(resource, field)) for field in resource.told or resource.compared)
     return tuple(Difference(field=field, old=None, new=value) for field, value in values if value not in (None, False))
-
-
-def levels(changes: Iterable[Change]) -> Iterator[tuple[Change, ...]]:
-    """The changes in rounds: those of a round depend on earlier rounds only."""
-    waiting = list(changes)
-    done: set[str] = set()
-    keys = {change.key for change in waiting}
-    while waiting:
-        ready = tuple(change for change in waiting if done.issuperset(keys.intersection(change.after)))
-        if not ready:
-            stuck = ", ".join(change.key for change in waiting)
-            message = f"changes wait for each other: {stuck}"
-            raise ValueError(message)
-        yield ready
-        done.update(change.key for change in ready)
-        waiting = [change for change in waiting if change.key not in done]
 
 
 def shown(value: Any) -> str:
