@@ -79,7 +79,7 @@ class Observed(Model):
         for resource in resources:
             made = resource.resolved(outputs)
             there = self.find(made)
-            if there is not None:  # by another name perhaps: a credential's, which somebody else gave it
+            if there is not None:  # its key may be another: a credential is found by its name or its pair
                 replaced.add(id(there))
             known = there.outputs if there is not None else {}
             new.append(Found(resource=made, outputs={**known, **outputs.get(made.key, {})}))

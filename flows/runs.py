@@ -18,6 +18,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
+from prefect.runtime import flow_run
 from prefect.tasks import Task, exponential_backoff
 
 from clients.session import Clients
@@ -31,7 +32,17 @@ from tasks import chain, verification
 
 from .observing import plainly
 
+
+def run_name() -> str:
+    """``reconcile sysadminas-demo``: a list of runs should say what was run on what."""
+    parameters = flow_run.parameters or {}
+    fleet = parameters.get("fleet")
+    name = fleet.name if isinstance(fleet, Fleet) else (fleet or {}).get("name")
+    return f"{flow_run.flow_name} {name or parameters.get('fleet_file')}"
+
+
 FLOW_OPTIONS: dict[str, Any] = {
+    "flow_run_name": run_name,
     "retries": 0,
     "persist_result": True,
     "result_serializer": "json",
