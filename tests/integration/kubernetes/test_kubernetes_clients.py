@@ -124,6 +124,10 @@ async def test_kubectl_makes_and_unmakes(shell: Shell, cluster: Cluster) -> None
     assert await shell("kubectl", "create", "namespace", "f2") == "namespace/f2 created\n"
     assert await shell("kubectl", "create", "serviceaccount", "wi") == "serviceaccount/wi created\n"
     assert "NAME" in await shell("kubectl", "get", "serviceaccounts", "-A")
+    created = await shell("kubectl", "create", "deployment", "web", "--image", "nginx:1", "--port", "80")
+    assert created == "deployment.apps/web created\n"
+    container = (cluster.get("deployments.apps", "web", "f1") or {})["spec"]["template"]["spec"]["containers"][0]
+    assert (container["image"], container["ports"]) == ("nginx:1", [{"containerPort": 80, "protocol": "TCP"}])
     assert await shell("kubectl", "label", "sa", "wi", "a=b") == "serviceaccount/wi labeled\n"
     assert await shell("kubectl", "patch", "sa", "wi", "-p", '{"metadata":{"labels":{"a":"c"}}}')
     assert (cluster.get("serviceaccounts", "wi", "f1") or {})["metadata"]["labels"] == {"a": "c"}
