@@ -1,0 +1,527 @@
+"""What a plan says in each situation worth telling apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleet import naming
+from fleet.observed import Found, Observed
+from fleet.plan import Action, Change, Hold, Plan, plan, shown
+from fleet.resources import FederatedIdentityCredential, Reference
+from fleet.spec import Container, Fleet, ValueFrom, VaultAuthorization, WebhookDelivery
+
+from .worlds import (
+    OTHER_FLEET,
+    TENANCY,
+    a_fleet,
+    aks,
+    application,
+    applied,
+    as_wanted,
+    changed,
+    deployment,
+    elsewhere,
+    empty,
+    first,
+    managed,
+    only,
+    unseen,
+    vault,
+    without,
+    workload,
+)
+
+
+def change_of(planned: Plan, kind: str) -> Change:
+    """The one change of a kind."""
+    (change,) = (change for change in planned.changes if change.resource.kind == kind)
+    return change
+
+
+def hold_of(planned: Plan, kind: str) -> Hold:
+    """The one hold of a kind."""
+    (hold,) = (hold for hold in planned.holds if hold.key.startswith(f"{kind}:"))
+    return hold
+
+
+def kinds(planned: Plan) -> list[str]:
+    """The kinds of what is changed, in order."""
+    return [change.resource.kind for change in planned.changes]
+
+
+def held(planned: Plan) -> set[str]:
+    """The kinds of what is held."""
+    return {hold.key.partition(":")[0] for hold in planned.holds}
+
+
+def differences(change: Change) -> dict[str, tuple[Any, Any]]:
+    """Old and new by field."""
+    return {difference.field: (difference.old, difference.new) for difference in change.differences}
+
+
+# From nothing
+
+
+def test_from_nothing_everything_is_created_in_the_order_of_the_chain() -> None:
+    planned = plan(a_fleet(clusters=[aks(preview_features=["Preview"])]), empty())
+    assert kinds(planned) == [
+        "feature",
+        "cluster",
+        "webhook",
+        "vault",
+        "access-policy",
+        "secret",
+        "application",
+        "service-principal",
+        "access-policy",
+        "federated-credential",
+        "namespace",
+        "service-account",
+        "deployment",
+    ]
+    assert {change.action for change in planned.changes} == {Action.CREATE}
+    assert planned.holds == ()
+
+
+def test_what_only_an_earlier_change_can_tell_stands_as_known_after_apply() -> None:
+    credential = change_of(plan(a_fleet(), empty()), "federated-credential")
+    assert credential.resource.issuer == Reference(key="cluster:one", output="issuer")
+    assert [shown(new) for _, new in differences(credential).values()] == [
+        "known after apply",
+        "system:serviceaccount:space:account",
+        naming.AUDIENCE,
+    ]
+
+
+def test_a_deployment_starts_after_everything_its_pods_will_use() -> None:
+    after = set(change_of(plan(a_fleet(), empty()), "deployment").after)
+    assert after == {
+        "service-account:one/space/account",
+        "federated-credential:app/one/space/account",
+        "webhook:one",
+        "access-policy:app/vault",
+        "secret:vault/secret",
+    }
+
+
+def test_on_a_vault_that_decides_by_role_get_and_list_are_a_role() -> None:
+    planned = plan(a_fleet(vaults=[vault(authorization="rbac")]), empty())
+    assert change_of(planned, "role-assignment").resource.role == "Key Vault Secrets User"
+    assert "access-policy" not in kinds(planned)
+
+
+def test_a_managed_identity_needs_no_application() -> None:
+    planned = plan(a_fleet(identities=[managed("app")]), empty())
+    assert {"application", "service-principal"}.isdisjoint(kinds(planned))
+    reference = Reference(key="managed-identity:app", output="client_id")
+    assert change_of(planned, "service-account").resource.client_id == reference
+
+
+def test_a_cluster_that_is_not_aks_is_used_as_it_is() -> None:
+    planned = plan(a_fleet(clusters=[elsewhere("one")]), empty())
+    assert "cluster" not in kinds(planned)
+    assert change_of(planned, "federated-credential").resource.issuer == "https://issuer.example/one"
+
+
+def test_workloads_of_one_namespace_share_it() -> None:
+    planned = plan(a_fleet(workloads=[workload("a"), workload("b")]), empty())
+    assert kinds(planned).count("namespace") == 1
+
+
+def test_a_workload_on_two_clusters_has_a_credential_for_each() -> None:
+    fleet = a_fleet(clusters=[aks("one"), aks("two")], workloads=[workload(clusters=["one", "two"])])
+    planned = plan(fleet, empty())
+    assert kinds(planned).count("federated-credential") == 2
+    assert kinds(planned).count("application") == 1
+
+
+# Drift
+
+
+@pytest.mark.parametrize(
+    ("kind", "drift", "field", "old", "new"),
+    [
+        ("feature", {"state": "NotRegistered"}, "state", "NotRegistered", "Registered"),
+        ("webhook", {"version": "1.5.0"}, "version", "1.5.0", "1.6.0"),
+        ("webhook", {"tenant_id": "another"}, "tenant_id", "another", TENANCY.tenant_id),
+        ("webhook", {"serving": False}, "serving", False, True),
+        (
+            "vault",
+            {"authorization": VaultAuthorization.RBAC},
+            "authorization",
+            VaultAuthorization.RBAC,
+            VaultAuthorization.ACCESS_POLICY,
+        ),
+        ("secret", {"value": "different"}, "value", "different", "as in its source"),
+        ("secret", {"value": "disabled"}, "value", "disabled", "as in its source"),
+        ("application", {"display_name": "renamed"}, "display_name", "renamed", "app"),
+        (
+            "application",
+            {"sign_in_audience": "AzureADandPersonalMicrosoftAccount"},
+            "sign_in_audience",
+            "AzureADandPersonalMicrosoftAccount",
+            "AzureADMyOrg",
+        ),
+        ("application", {"owner": None}, "owner", None, "testing"),
+        ("service-principal", {"account_enabled": False}, "account_enabled", False, True),
+        ("federated-credential", {"audience": "api://x"}, "audience", "api://x", naming.AUDIENCE),
+        ("service-account", {"tenant_id": None}, "tenant_id", None, TENANCY.tenant_id),
+        ("service-account", {"token_expiration": "3600"}, "token_expiration", "3600", None),
+        ("service-account", {"owner": None}, "owner", None, "testing"),
+        ("deployment", {"replicas": 0}, "replicas", 0, 1),
+        ("deployment", {"use": "True"}, "use", "True", "true"),
+        ("deployment", {"service_account": "default"}, "service_account", "default", "account"),
+        ("deployment", {"skip_containers": "main"}, "skip_containers", "main", None),
+    ],
+    ids=lambda value: None if value is None or isinstance(value, dict | bool) else str(value),
+)
+def test_a_drifted_field_is_the_only_change(kind: str, drift: dict[str, Any], field: str, old: Any, new: Any) -> None:
+    fleet = a_fleet(clusters=[aks(preview_features=["Preview"])])
+    planned = plan(fleet, changed(as_wanted(fleet), kind, **drift))
+    (change,) = planned.changes
+    assert (change.action, change.reason) == (Action.UPDATE, f"differs in {field}")
+    assert differences(change) == {field: (old, new)}
+    assert planned.holds == ()
+
+
+def test_a_cluster_without_an_issuer_gets_one_and_its_credentials_wait_for_it() -> None:
+    fleet = a_fleet()
+    observed = changed(without(as_wanted(fleet), "federated-credential"), "cluster", oidc_issuer=False, outputs={})
+    planned = plan(fleet, observed)
+    assert kinds(planned) == ["cluster", "federated-credential"]
+    assert change_of(planned, "cluster").action is Action.UPDATE
+    assert change_of(planned, "federated-credential").after == ("cluster:one",)
+
+
+def test_the_addon_is_switched_on_at_the_cluster() -> None:
+    fleet = a_fleet(clusters=[aks(webhook="addon")])
+    planned = plan(fleet, changed(as_wanted(fleet), "cluster", workload_identity=False))
+    assert differences(change_of(planned, "cluster")) == {"workload_identity": (False, True)}
+
+
+def test_an_addon_that_the_spec_does_not_mention_stays_on() -> None:
+    fleet = a_fleet()
+    assert plan(fleet, changed(as_wanted(fleet), "cluster", workload_identity=True)).is_empty
+
+
+def test_an_update_carries_what_is_known_of_the_object() -> None:
+    fleet = a_fleet()
+    observed = as_wanted(fleet)
+    change = change_of(plan(fleet, changed(observed, "application", display_name="renamed")), "application")
+    assert change.known == first(observed, "application").outputs
+
+
+def test_a_recreated_application_makes_the_service_accounts_client_id_known_after_apply() -> None:
+    fleet = a_fleet(workloads=[workload()])
+    gone = without(as_wanted(fleet), "application", "service-principal", "federated-credential")
+    planned = plan(fleet, gone)
+    account = change_of(planned, "service-account")
+    old, new = differences(account)["client_id"]
+    assert account.action is Action.UPDATE
+    assert (old, shown(new)) == ("client_id-of-application:app-old", "known after apply")
+    assert account.after == ("application:app",)
+
+
+def test_a_recreated_application_is_granted_its_access_anew() -> None:
+    fleet = a_fleet(workloads=[workload()])
+    gone = without(as_wanted(fleet), "application", "service-principal", "federated-credential")
+    planned = plan(fleet, gone)
+    assert change_of(planned, "access-policy").action is Action.CREATE
+    assert plan(fleet, applied(gone, planned.changes)).is_empty
+
+
+# Federated credentials
+
+
+def test_a_credential_under_another_name_is_accepted() -> None:
+    fleet = a_fleet()
+    assert plan(fleet, changed(as_wanted(fleet), "federated-credential", name="made-by-azwi")).is_empty
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [{"subject": "system:serviceaccount:space:Account"}, {"issuer": "https://issuer.example/one/old"}],
+    ids=["subject in another case", "issuer without its slash"],
+)
+def test_a_credential_of_our_name_with_another_pair_is_updated_under_its_name(drift: dict[str, str]) -> None:
+    fleet = a_fleet()
+    observed = as_wanted(fleet)
+    change = change_of(plan(fleet, changed(observed, "federated-credential", **drift)), "federated-credential")
+    assert change.action is Action.UPDATE
+    assert [difference.field for difference in change.differences] == list(drift)
+    assert change.resource.name == first(observed, "federated-credential").resource.name
+
+
+def test_a_credential_of_another_name_with_a_wrong_audience_is_updated_under_that_name() -> None:
+    fleet = a_fleet()
+    observed = changed(as_wanted(fleet), "federated-credential", name="made-by-azwi", audience="api://x")
+    change = change_of(plan(fleet, observed), "federated-credential")
+    assert (change.action, change.resource.name) == (Action.UPDATE, "made-by-azwi")
+
+
+def test_a_rebuilt_cluster_gets_a_credential_of_its_own_and_the_old_one_stays() -> None:
+    fleet = a_fleet()
+    observed = changed(as_wanted(fleet), "cluster", outputs={"issuer": "https://issuer.example/rebuilt/"})
+    change = change_of(plan(fleet, observed), "federated-credential")
+    assert (change.action, change.resource.issuer) == (Action.CREATE, "https://issuer.example/rebuilt/")
+    after = applied(observed, [change])
+    assert len([found for found in after.found if isinstance(found.resource, FederatedIdentityCredential)]) == 2
+
+
+def test_credentials_of_others_on_the_same_identity_are_no_difference() -> None:
+    fleet = a_fleet()
+    observed = as_wanted(fleet)
+    mine = first(observed, "federated-credential").resource
+    other = mine.model_copy(update={"name": "github", "issuer": "https://token.actions", "subject": "repo:x"})
+    assert plan(fleet, empty(found=(Found(resource=other), *observed.found))).is_empty
+
+
+# Access
+
+
+@pytest.mark.parametrize(
+    "had",
+    [("get", "list", "set"), ("all",), ("All",), ("Get", "Set", "List", "Delete", "Recover"), ("all", "purge")],
+    ids=" ".join,
+)
+def test_an_access_policy_that_permits_more_is_accepted(had: tuple[str, ...]) -> None:
+    fleet = a_fleet()
+    observed = as_wanted(fleet)
+    principal = first(observed, "service-principal").outputs["principal_id"]
+    assert plan(fleet, _with_policy(observed, principal, had)).is_empty
+
+
+def test_a_missing_permission_is_added_to_those_of_others() -> None:
+    fleet = a_fleet()
+    observed = as_wanted(fleet)
+    principal = first(observed, "service-principal").outputs["principal_id"]
+    change = change_of(plan(fleet, _with_policy(observed, principal, ("Set",))), "access-policy")
+    assert differences(change) == {"secrets": (("Set",), ("get", "set"))}
+    assert change.resource.secrets == ("get",)
+
+
+def _with_policy(observed: Observed, principal: str, secrets: tuple[str, ...]) -> Observed:
+    found = [
+        found.model_copy(update={"resource": found.resource.model_copy(update={"secrets": secrets})})
+        if getattr(found.resource, "principal_id", None) == principal
+        else found
+        for found in observed.found
+    ]
+    return empty(found=tuple(found))
+
+
+def test_a_role_under_another_assignments_name_is_accepted() -> None:
+    fleet = a_fleet(vaults=[vault(authorization="rbac")])
+    observed = as_wanted(fleet)
+    scope = first(observed, "role-assignment").resource.scope
+    assert plan(fleet, changed(observed, "role-assignment", scope=scope.upper())).is_empty
+
+
+# Deployments
+
+
+def test_a_foreign_sidecar_and_foreign_variables_are_no_difference() -> None:
+    fleet = a_fleet()
+    containers = (
+        Container(name="proxy", image="mesh:9"),
+        Container(name="main", image="image:1", command=("run",), env={"A": "1", "INJECTED": "yes"}),
+    )
+    assert plan(fleet, changed(as_wanted(fleet), "deployment", containers=containers)).is_empty
+
+
+@pytest.mark.parametrize(
+    ("container", "field", "old", "new"),
+    [
+        (Container(name="main", image="image:0", env={"A": "1"}), "containers[main].image", "image:0", "image:1"),
+        (Container(name="main", image="image:1", env={"A": "2"}), "containers[main].env[A]", "2", "1"),
+        (Container(name="main", image="image:1"), "containers[main].env[A]", None, "1"),
+        (Container(name="other", image="image:1", env={"A": "1"}), "containers[main]", None, "image:1"),
+    ],
+    ids=["image", "variable", "no variable", "no container"],
+)
+def test_our_fields_of_our_containers_are_compared(container: Container, field: str, old: Any, new: Any) -> None:
+    fleet = a_fleet()
+    change = change_of(plan(fleet, changed(as_wanted(fleet), "deployment", containers=(container,))), "deployment")
+    assert differences(change) == {field: (old, new)}
+
+
+def test_a_command_is_compared_where_the_spec_gives_one() -> None:
+    containers = [{"name": "main", "image": "image:1", "command": ["sleep", "1"]}]
+    fleet = a_fleet(workloads=[workload(deployment=deployment(containers=containers))])
+    there = (Container(name="main", image="image:1", command=("sleep", "2")),)
+    change = change_of(plan(fleet, changed(as_wanted(fleet), "deployment", containers=there)), "deployment")
+    assert differences(change) == {"containers[main].command": ("sleep 2", "sleep 1")}
+
+
+# Holds
+
+
+@pytest.mark.parametrize("kind", ["vault", "application", "service-account", "deployment"])
+def test_a_foreign_object_is_held_with_the_way_out(kind: str) -> None:
+    fleet = a_fleet()
+    planned = plan(fleet, changed(as_wanted(fleet), kind, owner=None, ours=False))
+    hold = hold_of(planned, kind)
+    assert hold.reason == "exists and does not carry our mark: rename ours, or set adopt: true to take it over"
+    assert hold.mistake
+    assert planned.changes == ()
+
+
+def test_a_foreign_managed_identity_is_held() -> None:
+    fleet = a_fleet(identities=[managed("app")])
+    planned = plan(fleet, changed(as_wanted(fleet), "managed-identity", owner=None, ours=False))
+    assert "does not carry our mark" in hold_of(planned, "managed-identity").reason
+
+
+def test_an_object_of_another_fleet_is_held_and_the_fleet_is_named() -> None:
+    fleet = a_fleet()
+    planned = plan(fleet, changed(as_wanted(fleet), "service-account", owner=OTHER_FLEET, ours=False))
+    reason = "belongs to the fleet somebody-else: rename ours, or set adopt: true to take it over"
+    assert hold_of(planned, "service-account").reason == reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        ("vault", {"vaults": [vault(adopt=True)]}),
+        ("application", {"identities": [application(adopt=True)]}),
+        ("service-account", {"workloads": [workload(deployment=deployment(), adopt=True)]}),
+        ("deployment", {"workloads": [workload(deployment=deployment(), adopt=True)]}),
+        ("application", {"adopt": True}),
+        ("vault", {"adopt": True}),
+    ],
+    ids=["vault", "application", "service-account", "deployment", "fleet: application", "fleet: vault"],
+)
+def test_adopt_takes_a_foreign_object_over_by_its_mark(kind: str, parts: dict[str, Any]) -> None:
+    fleet = a_fleet(**parts)
+    (change,) = plan(fleet, changed(as_wanted(fleet), kind, owner=OTHER_FLEET, ours=False)).changes
+    assert (change.action, differences(change)) == (Action.UPDATE, {"owner": (OTHER_FLEET, "testing")})
+
+
+def test_adopting_one_object_adopts_no_other() -> None:
+    fleet = a_fleet(vaults=[vault(adopt=True)])
+    assert "application" in held(plan(fleet, changed(as_wanted(fleet), "application", owner=None, ours=False)))
+
+
+def test_what_hangs_on_a_held_object_waits_and_is_no_mistake_of_its_own() -> None:
+    fleet = a_fleet()
+    foreign = changed(as_wanted(fleet), "application", owner=None, ours=False)
+    planned = plan(fleet, without(foreign, "federated-credential", "service-account"))
+    waiting = hold_of(planned, "federated-credential")
+    assert (waiting.reason, waiting.mistake) == ("waits for application:app", False)
+    assert [hold.key for hold in planned.holds if hold.mistake] == ["application:app"]
+
+
+def test_a_cluster_that_does_not_answer_holds_what_is_in_it_and_nothing_else() -> None:
+    fleet = a_fleet(clusters=[aks("one"), aks("two")], workloads=[workload(clusters=["one", "two"])])
+    planned = plan(fleet, unseen(empty(), "kubernetes:one", "it does not answer"))
+    assert {hold.key for hold in planned.holds} == {
+        "webhook:one",
+        "namespace:one/space",
+        "service-account:one/space/account",
+    }
+    assert {hold.reason for hold in planned.holds} == {"it does not answer"}
+    assert "service-account:two/space/account" in {change.key for change in planned.changes}
+    assert "federated-credential:app/one/space/account" in {change.key for change in planned.changes}
+
+
+def test_a_vaults_secrets_that_cannot_be_read_hold_the_deployment_but_not_the_identity() -> None:
+    fleet = a_fleet()
+    planned = plan(fleet, unseen(empty(), "secrets:vault"))
+    assert held(planned) == {"secret", "deployment"}
+    assert "application" in kinds(planned)
+
+
+def test_a_conflict_holds_its_object_with_its_reason() -> None:
+    fleet = a_fleet()
+    planned = plan(fleet, empty(conflicts={"cluster:one": "there is no AKS cluster group/one"}))
+    assert hold_of(planned, "cluster").reason == "there is no AKS cluster group/one"
+    assert {"webhook", "federated-credential", "namespace", "service-account", "deployment"} <= held(planned)
+    assert kinds(planned) == ["vault", "access-policy", "secret", "application", "service-principal", "access-policy"]
+
+
+def test_a_conflict_about_something_that_is_not_wanted_holds_nothing() -> None:
+    fleet = a_fleet()
+    assert plan(fleet, empty(found=as_wanted(fleet).found, conflicts={"webhook:elsewhere": "twice"})).is_empty
+
+
+@pytest.mark.parametrize("kind", ["vault", "secret"])
+def test_something_soft_deleted_is_held_with_the_line_that_brings_it_back(kind: str) -> None:
+    fleet = a_fleet()
+    planned = plan(fleet, changed(as_wanted(fleet), kind, soft_deleted=True))
+    assert "set soft_deleted: recover on the vault to bring it back" in hold_of(planned, kind).reason
+
+
+@pytest.mark.parametrize("kind", ["vault", "secret"])
+def test_something_soft_deleted_is_recovered_where_the_spec_says_so(kind: str) -> None:
+    fleet = a_fleet(vaults=[vault(soft_deleted="recover")])
+    (change,) = plan(fleet, changed(as_wanted(fleet), kind, soft_deleted=True)).changes
+    assert (change.resource.kind, change.action) == (kind, Action.RECOVER)
+    assert differences(change) == {"soft_deleted": (True, False)}
+    assert not change.resource.soft_deleted
+
+
+def test_a_foreign_vault_that_is_soft_deleted_is_not_recovered() -> None:
+    fleet = a_fleet(vaults=[vault(soft_deleted="recover")])
+    observed = changed(as_wanted(fleet), "vault", soft_deleted=True, owner=OTHER_FLEET, ours=False)
+    assert "belongs to the fleet" in hold_of(plan(fleet, observed), "vault").reason
+
+
+@pytest.mark.parametrize(("wants", "has"), [("chart", "addon"), ("addon", "chart")])
+def test_the_other_delivery_of_the_webhook_is_held_not_replaced(wants: str, has: str) -> None:
+    fleet = a_fleet(clusters=[aks(webhook=wants)])
+    planned = plan(fleet, changed(as_wanted(fleet), "webhook", delivery=WebhookDelivery(has)))
+    assert f"has the webhook as {has}, the spec wants {wants}" in hold_of(planned, "webhook").reason
+    assert f"set webhook: {has}" in hold_of(planned, "webhook").reason
+    assert held(planned) == {"webhook", "deployment"}
+
+
+def test_a_foreign_namespace_is_used_as_it_is() -> None:
+    fleet = a_fleet()
+    assert plan(fleet, changed(as_wanted(fleet), "namespace", owner=OTHER_FLEET, ours=False)).is_empty
+
+
+def test_a_plan_that_only_holds_is_not_empty() -> None:
+    assert not Plan(fleet="testing", holds=(Hold(key="vault:vault", reason="foreign"),)).is_empty
+
+
+def test_in_a_world_half_there_only_the_rest_is_created() -> None:
+    fleet = a_fleet()
+    half = only(as_wanted(fleet), lambda found: found.resource.kind in ("cluster", "webhook", "vault", "application"))
+    created = kinds(plan(fleet, half))
+    assert {"cluster", "webhook", "vault", "application"}.isdisjoint(created)
+    assert "service-principal" in created
+
+
+# Values as a person reads them
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "–"),
+        (True, "on"),
+        (False, "off"),
+        (7, "7"),
+        ("text", "text"),
+        (("get", "list"), "get, list"),
+        (Reference(key="cluster:one", output="issuer"), "known after apply"),
+        (VaultAuthorization.ACCESS_POLICY, "access-policy"),
+        (WebhookDelivery.ADDON, "addon"),
+        (ValueFrom(env="VALUE"), "environment variable VALUE"),
+    ],
+    ids=str,
+)
+def test_a_value_is_shown_as_the_fleet_file_writes_it(value: object, words: str) -> None:
+    assert shown(value) == words
+
+
+def test_a_container_is_shown_without_its_variables() -> None:
+    assert "hunter2" not in shown((Container(name="main", image="image:1", env={"A": "hunter2"}),))
+
+
+def test_no_change_of_the_demo_shows_a_secrets_value(fleet: Fleet) -> None:
+    for change in plan(fleet, empty()).changes:
+        if change.resource.kind == "secret":
+            assert differences(change) == {"value": (None, "as in its source")}
