@@ -5,12 +5,16 @@ Importing Prefect takes longer than most requests, so nothing here imports it: i
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,6 +22,9 @@ import psutil
 
 _START_SECONDS = 120.0
 _USUAL_PORT = 4200
+_HANDED_ON = ("PREFECT_", "LC_")
+_HANDED_ON_TOO = frozenset({"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH"})
+"""What the server, which outlives the command, gets of our environment: no credential, no secret, no proxy."""
 
 
 class ServerError(Exception):
@@ -41,7 +48,10 @@ def attach() -> str:
             message = f"PREFECT_API_URL is {given}, and nothing answers there: start that server, or unset it"
             raise ServerError(message)
         return given.removesuffix("/").removesuffix("/api")
-    url = _running() or _start()
+    url = _running()
+    if url is None:
+        with _one_at_a_time():
+            url = _running() or _start()
     os.environ["PREFECT_API_URL"] = url
     return url.removesuffix("/api")
 
@@ -106,12 +116,24 @@ def _wait(url: str, process: subprocess.Popen[bytes] | None) -> bool:
     return False
 
 
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two commands begun together would start two servers, or find the same port free."""
+    with (Path(tempfile.gettempdir()) / f"workload-identity-{os.getuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _start() -> str:
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     home().mkdir(parents=True, exist_ok=True)
     log = home() / "prefect-server.log"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AZURE_")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_HANDED_ON) or name in _HANDED_ON_TOO
+    }
     # One machine, many task runs: read and write their events in batches (4 ms instead of 24 ms of CPU for each).
     environment |= {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
