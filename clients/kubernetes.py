@@ -152,7 +152,7 @@ class Kubernetes:
         if self._token is not None:
             headers["Authorization"] = f"Bearer {await self._token()}"
         else:
-            headers.update(self._own_authorization())
+            headers.update(await self._own_authorization())
         with translated(f"cluster {self.name}, {path.split('/v1/', 1)[-1]}"):
             response = await self._api.rest_client.request(method, url, headers=headers, body=body)
             data: bytes = await response.read()
@@ -162,8 +162,8 @@ class Kubernetes:
                 raise error
             return data
 
-    def _own_authorization(self) -> dict[str, str]:
-        settings = self._api.configuration.auth_settings()
+    async def _own_authorization(self) -> dict[str, str]:
+        settings = await self._api.configuration.auth_settings()
         token = settings.get("BearerToken")
         return {token["key"]: token["value"]} if token and token.get("value") else {}
 
@@ -172,13 +172,16 @@ async def from_context(name: str, context: str, patience: Patience, traffic: Tra
     """The cluster behind a context of the user's kubeconfig (KUBECONFIG, else ~/.kube/config)."""
     configuration = _configuration(traffic)
     try:
-        await load_kube_config(context=context, client_configuration=configuration, persist_config=False)
+        # Named here, because the library read the variable when it was imported.
+        await load_kube_config(
+            config_file=_kubeconfig_path(), context=context, client_configuration=configuration, persist_config=False
+        )
     except ConfigException as error:
         advice = "Check context in the fleet file, and KUBECONFIG"
         raise Invalid(f"cluster {name}", f"kubeconfig: {error}", code="Kubeconfig", advice=advice) from error
 
     def kubeconfig(token: str | None) -> Json:  # noqa: ARG001 - the context's own credentials serve
-        for candidate in os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config")).split(os.pathsep):
+        for candidate in _kubeconfig_path().split(os.pathsep):
             config: Json = yaml.safe_load(Path(candidate).read_text(encoding="utf-8")) or {}
             if any(item["name"] == context for item in config.get("contexts") or ()):
                 return {**config, "current-context": context}
@@ -222,6 +225,10 @@ def read_kubeconfig(name: str, text: str) -> Json:
     if not isinstance(config, dict) or "current-context" not in config:
         raise Denied(f"cluster {name}", "the service handed out no usable kubeconfig", code="Kubeconfig")
     return config
+
+
+def _kubeconfig_path() -> str:
+    return os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
 
 
 def _configuration(traffic: Traffic) -> Configuration:

@@ -108,7 +108,12 @@ class Cloud:
 
 @asynccontextmanager
 async def running_cloud(
-    directory: Path, dials: Dials = CALM, speed: float = 1.0, seed: int = 0, cloud: str | None = None
+    directory: Path,
+    dials: Dials = CALM,
+    speed: float = 1.0,
+    seed: int = 0,
+    cloud: str | None = None,
+    snapshot: Path | None = None,
 ) -> AsyncIterator[Cloud]:
     """Serve a cloud, with this process signed in to it."""
     weather = Weather(Clock(), dials, speed, seed)
@@ -117,7 +122,11 @@ async def running_cloud(
         (directory / name).write_bytes((_DIRECTORY / "authority" / name).read_bytes())
     beginning = start.load(cloud or DEMO_CLOUD.read_text(encoding="utf-8"))
     simulator = await Simulator.serve(
-        directory=directory, beginning=beginning, weather=weather, journal=directory / "requests.jsonl"
+        directory=directory,
+        beginning=beginning,
+        weather=weather,
+        journal=directory / "requests.jsonl",
+        snapshot=snapshot,
     )
     environment = {**simulator.environment(), "KEYVAULT_SECRET_VALUE": CANARY}
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):

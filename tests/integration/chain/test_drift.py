@@ -178,7 +178,8 @@ POLICY, READER = "access-policy:wide-app/policy-kv", "role-assignment:wide-app/p
 SECRETS_USER = "role-assignment:wide-identity/role-kv/Key Vault Secrets User"
 WORKER = "service-account:sysadminas/team-b/worker"
 MANAGER = f"/apis/apps/v1/namespaces/{WEBHOOK}/deployments/azure-wi-webhook-controller-manager"
-CONFIGURATION = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/azure-wi-webhook-mutating-webhook-configuration"
+CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+CONFIGURATION = f"{CONFIGURATIONS}/azure-wi-webhook-mutating-webhook-configuration"
 IMAGE = [{"name": "manager", "image": "mcr.microsoft.com/oss/azure/workload-identity/webhook:v1.5.1"}]
 MAIN = {
     "name": "main",

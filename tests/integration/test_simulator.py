@@ -1,0 +1,114 @@
+"""The simulator as a program: state across runs, added clusters, a journal without secrets, a port on loopback only."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fleet.spec import Fleet
+from simulator.azure import start
+from simulator.server import Simulator
+from tests.conftest import CANARY, DEMO_CLOUD, ROOT, Cloud, running_cloud
+
+
+def simulate(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simulator", "--directory", str(directory), "--weather", "calm", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_command_runs_inside_with_the_proxy_the_authority_and_the_operator_in_its_environment(
+    tmp_path: Path,
+) -> None:
+    told = simulate(tmp_path, "--", sys.executable, "-c", "import os, json; print(json.dumps(dict(os.environ)))")
+    assert told.returncode == 0, told.stderr
+    environment = json.loads(told.stdout)
+    assert environment["HTTPS_PROXY"].startswith("http://127.0.0.1:")
+    assert environment["SSL_CERT_FILE"] == environment["REQUESTS_CA_BUNDLE"] == str(tmp_path / "ca.pem")
+    for name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"):
+        assert environment[name]
+    assert environment["NO_PROXY"] == "127.0.0.1,localhost"
+
+
+def test_the_commands_exit_code_is_the_simulators(tmp_path: Path) -> None:
+    assert simulate(tmp_path, "--", sys.executable, "-c", "raise SystemExit(7)").returncode == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--weather", "hail"), "calm, normal"),
+        (("--cloud", "/no/such/file"), "No such file"),
+        (("--cluster", "nonsense"), "RESOURCE_GROUP/NAME"),
+        (("--", "/no/such/command"), "No such file"),
+    ],
+    ids=["weather", "cloud", "cluster", "command"],
+)
+def test_a_wrong_argument_is_told_without_a_traceback(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    told = simulate(tmp_path, *arguments)
+    assert told.returncode != 0
+    assert says in told.stderr + told.stdout
+    assert "Traceback" not in told.stderr
+
+
+async def test_a_cluster_can_be_added_to_what_exists_at_the_start(tmp_path: Path) -> None:
+    beginning = start.load(DEMO_CLOUD.read_text(encoding="utf-8"), clusters=("more/second",))
+    simulator = await Simulator.serve(directory=tmp_path, beginning=beginning)
+    names = {cluster.state.name for cluster in simulator.simulation.clusters.values()}
+    await simulator.stop()
+    assert names == {"sysadminas", "second"}
+
+
+async def test_a_snapshot_holds_the_whole_world(tmp_path: Path, fleet: Fleet) -> None:
+    snapshot = tmp_path / "world.json"
+    async with running_cloud(tmp_path / "one") as cloud:
+        await cloud.apply(fleet)
+        await cloud.simulator.stop(snapshot)
+    async with running_cloud(tmp_path / "two", snapshot=snapshot) as cloud:
+        assert (await cloud.plan(fleet)).is_empty
+
+
+async def test_the_journal_tells_every_request_and_no_secret(cloud: Cloud, fleet: Fleet, tmp_path: Path) -> None:
+    await cloud.apply(fleet)
+    lines = (tmp_path / "simulator" / "requests.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(cloud.journal.entries) > 50
+    text = "\n".join(lines)
+    assert CANARY not in text
+    assert "eyJ" not in text
+    assert os.environ["AZURE_CLIENT_SECRET"] not in text
+
+
+async def test_the_simulator_counts_for_whoever_asks_at_its_port(cloud: Cloud, fleet: Fleet) -> None:
+    await cloud.apply(fleet)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        counted = (await http.get(f"{cloud.simulator.simulation.proxy_url}/requests?since=5")).json()
+    assert counted["total"] == len(cloud.journal.entries)
+    assert len(counted["requests"]) == counted["total"] - 5
+    assert counted["writes"] > 10
+
+
+@pytest.mark.parametrize("host", ["example.com", "real-vault.vault.azure.net", "login.microsoftonline.us"])
+async def test_no_host_is_reached_that_is_not_simulated(cloud: Cloud, host: str) -> None:
+    with pytest.raises(httpx.ProxyError, match="502"):
+        await cloud.http.get(f"https://{host}/")
+
+
+async def test_the_authority_cannot_vouch_for_other_names(cloud: Cloud) -> None:
+    from cryptography import x509
+
+    constraints = cloud.simulator.simulation.authority.certificate.extensions.get_extension_for_class(
+        x509.NameConstraints
+    )
+    assert constraints.critical
+    assert "com" not in [name.value for name in constraints.value.permitted_subtrees or ()]
+
+
+async def test_what_no_route_serves_is_a_loud_501(cloud: Cloud) -> None:
+    answer = await cloud.http.get("https://graph.microsoft.com/v1.0/users/nobody/messages")
+    assert answer.status_code == 501
+    assert cloud.simulator.simulation.unknown == ["GET graph.microsoft.com/v1.0/users/nobody/messages"]
