@@ -67,6 +67,8 @@ class Hosts:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if self._simulation.after_request is not None and host not in _LOOPBACK:
+                    await self._simulation.after_request(self._entry(scope, host, status, stopwatch() - started))
             await send(message)
 
         if latency := self._simulation.weather.dials.latency:
@@ -79,19 +81,17 @@ class Hosts:
                 await service(scope, receive, sending)
         finally:
             if host not in _LOOPBACK:
-                self._note(scope, host, status, stopwatch() - started)
+                self._simulation.journal.note(self._entry(scope, host, status, stopwatch() - started))
 
-    def _note(self, scope: Scope, host: str, status: int, seconds: float) -> None:
+    def _entry(self, scope: Scope, host: str, status: int, seconds: float) -> Entry:
         agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"").decode("latin-1")
-        self._simulation.journal.note(
-            Entry(
-                at=self._simulation.clock.now().isoformat(),
-                method=scope["method"],
-                host=host,
-                path=scope["path"],
-                query=scope.get("query_string", b"").decode("latin-1"),
-                status=status,
-                milliseconds=round(seconds * 1000, 3),
-                caller=agent.split(" ", 1)[0],
-            )
+        return Entry(
+            at=self._simulation.clock.now().isoformat(),
+            method=scope["method"],
+            host=host,
+            path=scope["path"],
+            query=scope.get("query_string", b"").decode("latin-1"),
+            status=status,
+            milliseconds=round(seconds * 1000, 3),
+            caller=agent.split(" ", 1)[0],
         )

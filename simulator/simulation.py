@@ -11,7 +11,7 @@ import httpx
 
 from .authority import Authority
 from .clock import Clock
-from .journal import Journal
+from .journal import Entry, Journal
 from .weather import Weather
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Simulation:
     """http://127.0.0.1:PORT, what clients and pods put into HTTPS_PROXY."""
     unknown: list[str] = field(default_factory=list)
     """Requests that no route answered."""
+    after_request: Callable[[Entry], Awaitable[None]] | None = None
+    """Awaited when a request was handled and before its answer is sent: where a test cuts the line."""
 
     def cluster_by_host(self, host: str) -> Cluster | None:
         """The cluster whose API server has this host name (``<fqdn>``)."""
