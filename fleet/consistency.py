@@ -70,29 +70,38 @@ def _duplicates(parts: Mapping[str, Part]) -> Iterator[InitErrorDetails]:
             if counts[item.name.lower()] > 1:
                 yield _problem((part, position, "name"), f"{item.name} is named more than once", item.name)
     for position, vault in cast("Iterable[tuple[int, Vault]]", parts["vaults"].items):
-        for secret, count in Counter(secret.name.lower() for secret in vault.secrets).items():
-            if count > 1:
-                yield _problem(("vaults", position, "secrets"), f"{secret} is named more than once", secret)
+        yield from _repeated(("vaults", position, "secrets"), (secret.name.lower() for secret in vault.secrets))
+    for position, identity in cast("Iterable[tuple[int, Identity]]", parts["identities"].items):
+        yield from _repeated(("identities", position, "access"), (grant.vault for grant in identity.access))
     yield from _duplicate_workloads(parts["workloads"])
+
+
+def _repeated(path: tuple[str | int, ...], names: Iterable[str]) -> Iterator[InitErrorDetails]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield _problem(path, f"{name} is named more than once", name)
 
 
 def _duplicate_workloads(part: Part) -> Iterator[InitErrorDetails]:
     places: dict[tuple[str, str, str], int] = {}
     deployments: dict[tuple[str, str, str], int] = {}
     for position, workload in cast("Iterable[tuple[int, Workload]]", part.items):
-        for cluster, count in Counter(workload.clusters).items():
-            if count > 1:
-                yield _problem(("workloads", position, "clusters"), f"{cluster} is named more than once", cluster)
+        here = ("workloads", position)
+        yield from _repeated((*here, "clusters"), workload.clusters)
+        if workload.deployment is not None:
+            names = (container.name for container in workload.deployment.containers)
+            yield from _repeated((*here, "deployment", "containers"), names)
+        for cluster in workload.clusters:
             first = places.setdefault((cluster, workload.namespace, workload.service_account), position)
             if first != position:
-                message = f"{workload} on {cluster} is already workloads.{first}: a ServiceAccount has one identity"
-                yield _problem(("workloads", position), message, str(workload))
+                message = f"{workload} on {cluster} is already workloads[{first}]: a ServiceAccount has one identity"
+                yield _problem(here, message, str(workload))
             if workload.deployment is None:
                 continue
             first = deployments.setdefault((cluster, workload.namespace, workload.deployment.name), position)
             if first != position:
-                message = f"{workload.deployment.name} in {workload.namespace} on {cluster} is of workloads.{first}"
-                yield _problem(("workloads", position, "deployment", "name"), message, workload.deployment.name)
+                message = f"{workload.deployment.name} in {workload.namespace} on {cluster} is of workloads[{first}]"
+                yield _problem((*here, "deployment", "name"), message, workload.deployment.name)
 
 
 def _missing(path: tuple[str | int, ...], what: str, name: str, known: Iterable[str]) -> InitErrorDetails:

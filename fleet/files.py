@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import yaml
@@ -23,7 +24,7 @@ class Mistake:
 
 
 class FleetFileError(ValueError):
-    """A fleet file that cannot be used. ``mistakes`` holds all of them, in the order of the file."""
+    """A fleet file that cannot be used. ``mistakes`` holds all of them, in the order in which a fleet is written."""
 
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
         super().__init__("\n".join(map(str, mistakes)))
@@ -36,7 +37,7 @@ def load(text: str) -> Fleet:
         data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that also refuses duplicate keys
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise FleetFileError((Mistake(line, f"this is not YAML: {error.problem}"),)) from None
+        raise FleetFileError((Mistake(line, f"this is not YAML: {_QUOTED.sub('it', str(error.problem))}"),)) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FleetFileError((Mistake("", f"this is not YAML: {error}"),)) from None
     if data is None:
@@ -51,8 +52,14 @@ def load(text: str) -> Fleet:
 
 def mistakes(error: ValidationError) -> tuple[Mistake, ...]:
     """pydantic's errors with paths as a reader of the file would write them. Values are not repeated."""
-    found = [Mistake(_path(details["loc"]), _message(details["msg"])) for details in error.errors()]
-    return tuple(dict.fromkeys(found))
+    details = sorted(error.errors(), key=lambda each: _position(each["loc"]))
+    return tuple(dict.fromkeys(Mistake(_path(each["loc"]), _message(each["msg"])) for each in details))
+
+
+def _position(location: tuple[int | str, ...]) -> tuple[int, int]:
+    part, item = (*location, "", "")[:2]
+    parts = list(Fleet.model_fields)
+    return parts.index(part) if part in parts else len(parts), item if isinstance(item, int) else -1
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -69,7 +76,15 @@ def _message(message: str) -> str:
         return "this field is missing"
     if message.startswith("Tuple should have at least 1 item"):
         return "give at least one"
+    if message.startswith("Input should be a valid tuple"):
+        return "give a list"
+    if message.startswith("Input should be a valid dictionary"):
+        return "give a mapping of fields"
     return message
+
+
+_QUOTED = re.compile(r"""(['"])(?!<|\\.\1)[^'"].+\1""")
+"""What YAML's errors quote of the text, more than a character of it; their names of tokens stand in <>."""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -78,6 +93,8 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         seen: set[object] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, list | dict):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)

@@ -17,6 +17,9 @@ AUDIENCE = "api://AzureADTokenExchange"
 FIELD_MANAGER = "workload-identity"
 """Our field manager in server-side apply."""
 
+OPERATOR = "operator"
+"""Stands for whoever runs us where an identity is named, so no identity of a fleet may have this name."""
+
 MAX_FEDERATED_CREDENTIALS = 20
 """Per application or managed identity (Microsoft's documentation of workload identity federation)."""
 
@@ -26,9 +29,12 @@ DNS_SUBDOMAIN = re.compile(r"^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0
 VAULT_NAME = re.compile(r"^(?=.{3,24}$)[A-Za-z](?!.*--)[A-Za-z0-9-]*[A-Za-z0-9]$")
 RESOURCE_NAME = re.compile(r"^[A-Za-z0-9_(][-A-Za-z0-9_.()]{0,88}[-A-Za-z0-9_)]$|^[A-Za-z0-9]$")
 DISPLAY_NAME = re.compile(r"^[^\s/\\?%&<>:\"'`][^/\\?%&<>:\"'`\x00-\x1f]{0,89}$")
+MANAGED_IDENTITY_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{2,127}$")
 LOCATION = re.compile(r"^[a-z0-9]{2,40}$")
 FLEET_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")
 SECRET_NAME = re.compile(r"^[0-9A-Za-z-]{1,127}$")
+ENVIRONMENT_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+PREFECT_BLOCK = re.compile(r"^[a-z0-9-]+$")
 
 _ROLE_ASSIGNMENTS = uuid.UUID("5b0c4b57-3c0e-5f0a-9a5c-6c6a1d6f0f35")
 """Namespace of our role assignments' names; arbitrary, never to be changed."""

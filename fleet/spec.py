@@ -82,7 +82,7 @@ class Cluster(Model):
     """The AKS cluster's name; of another cluster, the name to call it by."""
     resource_group: Name | None = None
     """The AKS cluster's resource group."""
-    context: str | None = None
+    context: Annotated[str, Field(min_length=1)] | None = None
     """A context of the kubeconfig: how to reach a cluster that is not AKS, or an AKS cluster in preference."""
     issuer: str | None = Field(default=None, max_length=600)
     """The issuer of the ServiceAccount tokens of a cluster that is not AKS. To the byte: a slash at its end counts."""
@@ -106,8 +106,8 @@ class Cluster(Model):
             raise wrong("webhook addon is AKS's own: this cluster needs chart")
         if not self.is_aks and self.preview_features:
             raise wrong("preview_features are of AKS clusters")
-        if self.issuer is not None and (not self.issuer.startswith("https://") or self.issuer != self.issuer.strip()):
-            raise wrong("issuer must be an https:// URL without white space around it")
+        if self.issuer is not None and not re.fullmatch(r"https://\S+", self.issuer):
+            raise wrong("issuer must be an https:// URL without white space")
         return self
 
 
@@ -121,8 +121,13 @@ class ValueFrom(Model):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
+        """What is refused here is not repeated: it may be the value itself, where its source belongs."""
         if (self.env is None) == (self.prefect_block is None):
             raise wrong("give exactly one of env, prefect_block")
+        if self.env is not None and not naming.ENVIRONMENT_VARIABLE.fullmatch(self.env):
+            raise wrong("env is the name of an environment variable: letters, digits, underscores")
+        if self.prefect_block is not None and not naming.PREFECT_BLOCK.fullmatch(self.prefect_block):
+            raise wrong("prefect_block is the name of a Prefect block: lower-case letters, digits, dashes")
         return self
 
     def __str__(self) -> str:
@@ -187,6 +192,16 @@ class Identity(Model):
     access: tuple[Grant, ...] = ()
     adopt: bool = False
     """Take over an existing application or managed identity of this name that does not carry our mark."""
+
+    @model_validator(mode="after")
+    def _rightly_named(self) -> Self:
+        if self.name == naming.OPERATOR:
+            raise wrong(f"{self.name} stands for whoever runs us: choose another name")
+        if self.kind is IdentityKind.MANAGED_IDENTITY and not naming.MANAGED_IDENTITY_NAME.fullmatch(self.name):
+            raise wrong(
+                "a managed identity is named by 3 to 128 letters, digits, dashes, underscores, a letter or digit first"
+            )
+        return self
 
     @model_validator(mode="after")
     def _located(self) -> Self:

@@ -33,7 +33,7 @@ CHART_VERSION = "1.6.0"
 """Of the chart workload-identity-webhook that we install."""
 
 SECRETS_USER = "Key Vault Secrets User"
-OPERATOR = "operator"
+OPERATOR = naming.OPERATOR
 _OPERATOR_PERMISSIONS = ("delete", "get", "list", "recover", "set")
 
 
