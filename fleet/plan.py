@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
 from .observed import Found, Observed
-from .resources import AnyResource, Difference, FederatedIdentityCredential, Namespace, Resource, Secret, Vault, Webhook
+from .resources import (
+    AnyResource,
+    Difference,
+    FederatedIdentityCredential,
+    Namespace,
+    Outputs,
+    Reference,
+    Resource,
+    Secret,
+    Vault,
+    Webhook,
+)
 from .spec import Container, Fleet, Model
 from .wanted import Wanted, wanted
 
@@ -39,6 +50,16 @@ class Change(Model):
     def key(self) -> str:
         """Unique within a plan."""
         return self.resource.key
+
+    def resolved(self, outputs: Outputs) -> Self:
+        """This change with its references replaced by what earlier changes told. KeyError where one did not tell."""
+        told = tuple(
+            difference.model_copy(update={"new": outputs[difference.new.key][difference.new.output]})
+            if isinstance(difference.new, Reference)
+            else difference
+            for difference in self.differences
+        )
+        return self.model_copy(update={"resource": self.resource.resolved(outputs), "differences": told})
 
 
 class Hold(Model):

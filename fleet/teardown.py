@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .observed import Found, Observed
 from .plan import Action, Change, Hold, Plan
 from .resources import Difference, FederatedIdentityCredential, Resource, Vault
 from .spec import Fleet
-from .wanted import wanted
+from .wanted import Wanted, wanted
 
 _STAYS = frozenset({"feature", "cluster", "secret", "service-principal"})
 """Cannot be taken back (an OIDC issuer), or goes with its parent (a service principal with its application)."""
 _ONLY_WITH_EVERYTHING = frozenset({"vault", "webhook"})
 """Holds others' data, or serves others' pods."""
+_UNMARKED = frozenset({"service-principal", "federated-credential", "role-assignment", "access-policy"})
+"""Carries no mark of its own, and stays with a foreign identity or vault that it hangs on."""
 
 
 def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False) -> Plan:
@@ -20,31 +24,42 @@ def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False)
     Vaults and webhooks stay unless ``everything``: the first hold data, the second serve the pods of others too. What
     is not ours stays in any case, and so does what could not be observed.
     """
+    items = list(wanted(fleet, observed))
+    foreign = _foreign(items, observed)
     deletions: dict[str, Change] = {}
     holds: list[Hold] = []
     needed_by: dict[str, list[str]] = {}
-    for item in reversed(list(wanted(fleet, observed))):
-        kind = item.resource.kind
-        if kind in _STAYS or (kind in _ONLY_WITH_EVERYTHING and not everything):
-            continue
-        if reason := observed.why_unknown(item.resource):
-            holds.append(Hold(key=item.resource.key, reason=reason))
-            continue
+    for item in reversed(items):
+        key, kind = item.resource.key, item.resource.kind
         found = observed.find(item.resource)
-        if found is None or not _is_ours(fleet, found):
-            continue
-        resource = _as_found(item.resource, found.resource)
-        for needed in item.needs:
-            needed_by.setdefault(needed, []).append(resource.key)
-        deletions[resource.key] = Change(
-            action=Action.DELETE,
-            resource=resource,
-            differences=(Difference(field="exists", old=True, new=False),),
-            reason="is ours",
-            known=found.outputs,
-            after=tuple(needed_by.get(resource.key, ())),
-        )
+        stays = kind in _STAYS or key in foreign or (kind in _ONLY_WITH_EVERYTHING and not everything)
+        dependents = needed_by.get(key, [])
+        if not stays and (reason := observed.why_unknown(item.resource)):
+            holds.append(Hold(key=key, reason=reason))
+        elif not stays and found is not None and _is_ours(fleet, found):
+            deletions[key] = Change(
+                action=Action.DELETE,
+                resource=_as_found(item.resource, found.resource),
+                differences=(Difference(field="exists", old=True, new=False),),
+                reason="is ours",
+                known=found.outputs,
+                after=tuple(dict.fromkeys(dependents)),
+            )
+            dependents = [key]
+        for needed in item.needs:  # through what stays: an application waits for the roles of its principal
+            needed_by.setdefault(needed, []).extend(dependents)
     return Plan(fleet=fleet.name, changes=tuple(deletions.values()), holds=tuple(holds))
+
+
+def _foreign(items: Iterable[Wanted], observed: Observed) -> set[str]:
+    """Keys of what somebody else made."""
+    foreign: set[str] = set()
+    for item in items:
+        found = observed.find(item.resource)
+        follows = item.resource.kind in _UNMARKED and not foreign.isdisjoint(item.needs)
+        if follows or (found is not None and not found.ours):
+            foreign.add(item.resource.key)
+    return foreign
 
 
 def _is_ours(fleet: Fleet, found: Found) -> bool:

@@ -37,20 +37,22 @@ async def reconcile(fleet: Fleet | None = None, fleet_file: str | None = None, v
         await artifacts.show_plan(planned)
         runs.WORK.set(work := runs.Work(clients, wanted))
         outcomes = await applying.apply(planned.changes)
-        done = [outcome.change.resource for outcome in outcomes if outcome.error is None]
+        done = {outcome.change.key: outcome.change.resolved(work.outputs) for outcome in outcomes if not outcome.error}
         proofs: list[Proof] = []
         gaps: list[str] = []
         if verify:
-            chains, gaps = verification.chains(wanted, observed.with_applied(done, work.outputs))
+            chains, gaps = verification.chains(
+                wanted, observed.with_applied([change.resource for change in done.values()], work.outputs)
+            )
             proofs = await proving.verify(
                 chains,
                 PROPAGATION_SECONDS if done else _SETTLED_SECONDS,
-                anew=lambda link: any(link.is_touched_by(resource) for resource in done),
+                anew=lambda link: any(link.is_touched_by(change.resource) for change in done.values()),
             )
             await artifacts.show_proofs(wanted.name, proofs, gaps)
         requests = clients.traffic.requests
     summary = Summary(
-        plan=planned,
+        plan=planned.model_copy(update={"changes": tuple(done.get(change.key, change) for change in planned.changes)}),
         failures={outcome.change.key: outcome.error for outcome in outcomes if outcome.error},
         proofs=tuple(proofs),
         gaps=tuple(gaps),

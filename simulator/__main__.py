@@ -178,6 +178,7 @@ def _running(settings: Settings) -> dict[str, str] | None:
 
 
 def _start_in_background(settings: Settings) -> dict[str, str]:
+    typer.echo(f"Starting a simulated cloud; it keeps its files in {settings.directory}", err=True)
     settings.directory.mkdir(parents=True, exist_ok=True)
     settings.card.unlink(missing_ok=True)
     log = settings.directory / "simulator.log"

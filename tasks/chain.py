@@ -67,7 +67,7 @@ def title(change: Change) -> str:
 
 async def apply(clients: Clients, fleet: Fleet, change: Change, outputs: Outputs) -> dict[str, str]:
     """Carry out one change, its references resolved by what earlier changes told; returns its own outputs."""
-    resolved = change.model_copy(update={"resource": change.resource.resolved(outputs)})
+    resolved = change.resolved(outputs)
     link = LINKS[change.resource.kind]
     if change.action is not Action.DELETE:
         return await link.ensure(clients, fleet, resolved)

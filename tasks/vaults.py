@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from clients.errors import CloudError, Conflict, Denied, Invalid, Missing, translated
-from clients.secret_sources import read
+from clients.secret_sources import read, unrepeated
 from clients.session import Clients
 from clients.waiting import PROPAGATION_SECONDS, VAULT_SECONDS
 from fleet import ownership
@@ -141,8 +141,9 @@ async def ensure_secret(clients: Clients, fleet: Fleet, change: Change) -> dict[
         return (there is not None and _equal(there, value.get_secret_value())) or None
 
     # The vault's name, our policy and our role may all be younger than their propagation.
-    await clients.patience.request(write, also=(Conflict,), codes=_UNREADABLE, seconds=PROPAGATION_SECONDS)
-    await clients.patience.until(f"{what} to be readable", written, seconds=VAULT_SECONDS)
+    with unrepeated(value):
+        await clients.patience.request(write, also=(Conflict,), codes=_UNREADABLE, seconds=PROPAGATION_SECONDS)
+        await clients.patience.until(f"{what} to be readable", written, seconds=VAULT_SECONDS)
     return {}
 
 

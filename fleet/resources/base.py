@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field
 
 from fleet.spec import Model
 
@@ -28,7 +30,8 @@ class Difference(Model):
 
     field: str
     old: Any
-    new: Any
+    new: Annotated[Reference | Any, Field(union_mode="left_to_right")]
+    """A reference where an earlier change will tell the value."""
 
 
 class Resource(Model):
