@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from .summary import Summary
 
-EXIT_OK, EXIT_ERROR, EXIT_CHANGES = 0, 1, 2
+EXIT_OK, EXIT_ERROR, EXIT_CHANGES, EXIT_INTERRUPTED = 0, 1, 2, 130
+_WIDTH_OF_A_FILE = 160
+"""Columns where the output goes to no terminal, so that names and addresses are not broken."""
 
 app = typer.Typer(
     add_completion=False,
@@ -71,9 +73,12 @@ def verify_(
     fleet_file: FleetFile,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Trust no proof of an earlier run.")] = False,
+    patience: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to try what may not be in effect yet.")
+    ] = 60,
 ) -> None:
     """Prove that every workload reads its secret. Changes nothing."""
-    _flow("verify", _load(fleet_file), as_json=as_json, fresh=fresh)
+    _flow("verify", _load(fleet_file), as_json=as_json, fresh=fresh, patience_seconds=patience)
 
 
 @app.command()
@@ -105,9 +110,10 @@ def main() -> None:
     """The entry point: no traceback for anything that a user can cause."""
     try:
         app()
-    except KeyboardInterrupt:
-        typer.echo("\nInterrupted. What was begun is finished by the next run.", err=True)
-        raise SystemExit(130) from None
+    except SystemExit as end:  # typer makes this of a KeyboardInterrupt
+        if end.code == EXIT_INTERRUPTED:
+            typer.echo("\nInterrupted. What was begun is finished by the next run.", err=True)
+        raise
 
 
 def _fail(*lines: str) -> NoReturn:
@@ -119,7 +125,10 @@ def _fail(*lines: str) -> NoReturn:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH_OF_A_FILE
+    return console
 
 
 def _load(path: Path, *, adopt: bool = False) -> Fleet:
@@ -177,17 +186,17 @@ def _flow(name: str, fleet: Fleet, *, as_json: bool, **parameters: Any) -> NoRet
             outcome.error or f"{name} failed",
             *([f"Run: {ui}/runs/flow-run/{outcome.run_id}"] if outcome.run_id else []),
         )
-    _show(outcome.summary, console, as_json=as_json, ui=f"{ui}/runs/flow-run/{outcome.run_id}")
+    _show(name, outcome.summary, console, as_json=as_json, ui=f"{ui}/runs/flow-run/{outcome.run_id}")
     raise SystemExit(EXIT_OK if outcome.completed else EXIT_ERROR)
 
 
-def _show(summary: Summary, console: Console, *, as_json: bool, ui: str) -> None:
+def _show(name: str, summary: Summary, console: Console, *, as_json: bool, ui: str) -> None:
     if as_json:
         typer.echo(json.dumps({**summary.model_dump(mode="json"), "run": ui}, indent=2))
         return
     from . import console as terminal
 
-    terminal.show_summary(console, summary, ui)
+    terminal.show_summary(console, summary, ui, planned=name != "verify")
 
 
 def _quiet() -> Console:

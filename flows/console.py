@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from fleet.plan import Action, Change, Plan, shown
+from fleet.plan import Action, Change, Hold, Plan, shown
 from fleet.proof import Proof
 from tasks.chain import title
 
@@ -35,7 +35,7 @@ def plan_table(changes: Iterable[Change]) -> Group:
         table.add_column(min_width=4, max_width=40, overflow="fold", style="dim")
         table.add_column(width=1)
         table.add_column(overflow="fold")
-        for difference in change.differences:
+        for difference in change.differences if change.action is not Action.DELETE else ():
             table.add_row("", difference.field, shown(difference.old), "→", shown(difference.new))
         lines += [heading, table]
     return Group(*lines)
@@ -47,16 +47,22 @@ def show_plan(console: Console, plan: Plan, heading: str) -> None:
         console.print(f"[bold]{heading}[/bold]")
         console.print(plan_table(plan.changes))
     else:
-        console.print("Nothing to change.")
+        console.print("Nothing to change, apart from what is held." if plan.holds else "Nothing to change.")
+    reasons: dict[str, list[Hold]] = {}
     for hold in plan.holds:
-        style = "red" if hold.mistake else "dim"
-        console.print(f"[{style}]held[/{style}] {escape(hold.key)}: {escape(hold.reason)}")
+        reasons.setdefault(hold.reason, []).append(hold)
+    for reason, holds in reasons.items():
+        style = "red" if any(hold.mistake for hold in holds) else "dim"
+        keys = ", ".join(hold.key for hold in holds)
+        console.print(f"[{style}]held[/{style}] {escape(keys)}: {escape(reason)}")
 
 
-def show_summary(console: Console, summary: Summary, ui: str | None) -> None:
-    """What was applied, what failed, what is proven, and what it cost."""
+def show_summary(console: Console, summary: Summary, ui: str | None, *, planned: bool = True) -> None:
+    """What was applied, what failed, what is proven, and what it cost. Without ``planned`` there was no plan."""
     plan = summary.plan
-    show_plan(console, plan, "Applied" if plan.changes else "")
+    if planned:
+        done = len(plan.changes) - len(summary.failures)
+        show_plan(console, plan, f"Applied {done} of {len(plan.changes)} changes")
     for key, error in summary.failures.items():
         console.print(f"[red]failed[/red] {escape(key)}: {escape(error)}")
     for proof in summary.proofs:

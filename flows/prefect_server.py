@@ -130,9 +130,7 @@ def _start() -> str:
     home().mkdir(parents=True, exist_ok=True)
     log = home() / "prefect-server.log"
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(_HANDED_ON) or name in _HANDED_ON_TOO
+        name: value for name, value in os.environ.items() if name.startswith(_HANDED_ON) or name in _HANDED_ON_TOO
     }
     # One machine, many task runs: read and write their events in batches (4 ms instead of 24 ms of CPU for each).
     environment |= {

@@ -36,4 +36,6 @@ class Summary(Model):
             parts.append(f"{len(self.plan.holds)} held")
         if self.proofs:
             parts.append(f"{sum(proof.holds for proof in self.proofs)} of {len(self.proofs)} chains proven")
+        if self.gaps:
+            parts.append(f"{len(self.gaps)} chains not tried")
         return f"{', '.join(parts)}; {self.requests} requests, {self.seconds:.1f} s"

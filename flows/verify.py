@@ -17,19 +17,22 @@ from . import artifacts, proving, runs
 from .observing import observe
 from .summary import Summary
 
-_PATIENCE_SECONDS = 60.0
-
 
 @flow(name="verify", description="Proves that every workload reads its secret.", **runs.FLOW_OPTIONS)
-async def verify(fleet: Fleet | None = None, fleet_file: str | None = None, fresh: bool = False) -> State[Summary]:
-    """Try every chain, or trust a proof that has not expired; ``fresh`` trusts none."""
+async def verify(
+    fleet: Fleet | None = None, fleet_file: str | None = None, fresh: bool = False, patience_seconds: float = 60.0
+) -> State[Summary]:
+    """Try every chain, or trust a proof that has not expired; ``fresh`` trusts none.
+
+    What may be propagating still, a new federated credential or role, is tried for ``patience_seconds``.
+    """
     started = time.monotonic()
     wanted = runs.wanted_fleet(fleet, fleet_file)
     async with open_clients() as clients:
         observed = await observe(clients, wanted, runs.observing)
         runs.WORK.set(runs.Work(clients, wanted))
         chains, gaps = verification.chains(wanted, observed)
-        proofs = await proving.verify(chains, _PATIENCE_SECONDS, anew=lambda _: fresh)
+        proofs = await proving.verify(chains, patience_seconds, anew=lambda _: fresh)
         await artifacts.show_proofs(wanted.name, proofs, gaps)
         summary = Summary(
             plan=Plan(fleet=wanted.name),
