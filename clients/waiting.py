@@ -102,24 +102,26 @@ class Patience:
     ) -> Result:
         """What ``probe`` returns once it is not None ``in_a_row`` times in succession.
 
-        ``what`` completes "waiting for ..."; errors in ``tolerating`` count as a None. Raises :class:`DeadlineError`
-        that says what was waited for, and the last error seen.
+        ``what`` completes "waiting for ..."; errors in ``tolerating`` count as a None, and their Retry-After is kept.
+        Raises :class:`DeadlineError` that says what was waited for, and the last error seen.
         """
         deadline = self.now() + seconds
         good, attempt, last = 0, 0, ""
         while True:
             attempt += 1
+            asked = 0.0
             try:
                 result = await probe()
             except tolerating as error:
-                result, last = None, f": {error}"
+                result, last, asked = None, f": {error}", error.retry_after
             good = good + 1 if result is not None else 0
             if result is not None and good >= in_a_row:
                 return result
             if self.now() >= deadline:
                 message = f"waited {seconds:.0f} s in vain{last}"
                 raise DeadlineError(what, message, code="Deadline", advice=advice)
-            await self.sleep(0.0 if good else min(self._pause(attempt), max(deadline - self.now(), 0.0) + 0.01))
+            pause = 0.0 if good else max(asked, self._pause(attempt))
+            await self.sleep(min(pause, max(deadline - self.now(), 0.0) + 0.01))
 
     def _pause(self, attempt: int) -> float:
         return min(_FIRST_PAUSE * 2.0 ** min(attempt - 1, 10), _LONGEST_PAUSE) * self.random.uniform(0.7, 1.0)
@@ -127,4 +129,6 @@ class Patience:
 
 def is_permanent(error: BaseException) -> bool:
     """Whether repeating the whole step is pointless: refused, wrong, or already waited for long enough."""
+    if isinstance(error, DeadlineError):
+        return True
     return isinstance(error, CloudError) and not isinstance(error, Transient | Conflict | Missing)
