@@ -1,0 +1,70 @@
+"""The README runs as written."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet.files import load
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+RECURSIVE = "make test"
+"""Would run this test again."""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The checkout as a newcomer's: everything but what was left running in the real one."""
+    place = tmp_path_factory.mktemp("checkout")
+    for entry in ROOT.iterdir():
+        if entry.name != ".state":
+            (place / entry.name).symlink_to(entry)
+    yield place
+    run("make stop", place)
+
+
+def run(command: str, place: Path) -> subprocess.CompletedProcess[str]:
+    home = place / "home"
+    home.mkdir(exist_ok=True)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb"}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=place, env=environment, capture_output=True, text=True, timeout=110, check=False
+    )
+
+
+def test_the_commands_a_newcomer_types_first_are_there() -> None:
+    assert COMMANDS[0] == "make demo"
+    assert RECURSIVE in COMMANDS
+
+
+@pytest.mark.timeout(240)
+def test_every_command_of_the_readme_does_what_it_says(checkout: Path) -> None:
+    ordered = sorted((command for command in COMMANDS if command != RECURSIVE), key=lambda it: it == "make stop")
+    told = {command: run(command, checkout) for command in ordered}
+    for command, outcome in told.items():
+        assert outcome.returncode == 0, f"{command}\n{outcome.stdout}\n{outcome.stderr}"
+    promised = re.search(r"```text\n(proven .*?)\n```", README)
+    assert promised is not None
+    assert promised.group(1) in told["make demo"].stdout
+    assert "has ended" in told["make stop"].stdout
+
+
+def test_the_fleet_file_of_the_readme_is_the_demos() -> None:
+    shown = re.search(r"```yaml\n(name:.*?)```", README, flags=re.DOTALL)
+    assert shown is not None
+    fleet, demo = load(shown.group(1)), load((ROOT / "deployments/demo/fleet.yaml").read_text(encoding="utf-8"))
+    assert (fleet.name, fleet.subscription, fleet.clusters) == (demo.name, demo.subscription, demo.clusters)
+    assert (fleet.vaults, fleet.identities) == (demo.vaults, demo.identities)
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#h][^)]*)\)", README))))
+def test_every_link_of_the_readme_leads_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
