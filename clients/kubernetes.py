@@ -5,11 +5,12 @@ Server-side apply is the only way we write: it owns just the fields that we send
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,20 @@ class Kubernetes:
             await self._call("DELETE", path, body={"propagationPolicy": "Background"})
         except Missing:
             return
+
+    async def everything_in(self, namespace: str) -> Sequence[Json]:
+        """All objects in a namespace, of every kind that the cluster serves; each tells its kind."""
+        groups = (await self._call("GET", "/apis"))["groups"]
+        versions = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
+        served = await asyncio.gather(*(self._call("GET", version) for version in versions))
+        collections = [
+            (kind["kind"], f"{version}/namespaces/{quote(namespace)}/{kind['name']}")
+            for version, answer in zip(versions, served, strict=True)
+            for kind in answer["resources"]
+            if kind["namespaced"] and "list" in kind["verbs"] and "delete" in kind["verbs"]
+        ]
+        found = await asyncio.gather(*(self.list(path) for _, path in collections))
+        return [{**item, "kind": kind} for (kind, _), items in zip(collections, found, strict=True) for item in items]
 
     async def text(self, path: str, **query: str) -> str:
         """A plain-text answer, such as a pod's log."""

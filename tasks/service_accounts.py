@@ -16,6 +16,10 @@ from fleet.spec import Cluster, Fleet
 CLIENT_ID = "azure.workload.identity/client-id"
 TENANT_ID = "azure.workload.identity/tenant-id"
 TOKEN_EXPIRATION = "azure.workload.identity/service-account-token-expiration"
+_MADE_BY_CLUSTER = frozenset({"Event", "Endpoints", "EndpointSlice", "Lease"})
+_IN_EVERY_NAMESPACE = frozenset({("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")})
+_TOKEN_OF = "kubernetes.io/service-account.name"
+"""Annotates a Secret that goes with its ServiceAccount."""
 
 
 async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:
@@ -85,16 +89,27 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:
 
 
 async def remove_namespace(clients: Clients, fleet: Fleet, change: Change) -> None:
-    """Delete a namespace that we made, unless somebody else has moved in."""
+    """Delete a namespace that we made. Where somebody else has moved in, it is theirs: only our mark goes."""
     namespace = change.resource
     assert isinstance(namespace, Namespace)
     kubernetes = await clients.cluster(fleet.cluster(namespace.cluster))
-    accounts = await kubernetes.list(path_of("ServiceAccount", namespace.name))
-    pods = await kubernetes.list(path_of("Pod", namespace.name))
-    others = [item for item in accounts if item["metadata"]["name"] != "default"]
-    living = [item for item in pods if not item["metadata"].get("deletionTimestamp")]
-    if not others and not living:
-        await kubernetes.delete(path_of("Namespace", name=namespace.name))
+    path = path_of("Namespace", name=namespace.name)
+    if any(_is_somebodys(item) for item in await kubernetes.everything_in(namespace.name)):
+        await kubernetes.merge(path, {"metadata": {"labels": {ownership.LABEL: None}}})
+    else:
+        await kubernetes.delete(path)
+
+
+def _is_somebodys(item: dict[str, Any]) -> bool:
+    """Whether an object is there for its own sake: neither made by the cluster nor going with another."""
+    metadata = item["metadata"]
+    goes = metadata.get("deletionTimestamp") or metadata.get("ownerReferences")
+    return not (
+        goes
+        or item["kind"] in _MADE_BY_CLUSTER
+        or (item["kind"], metadata["name"]) in _IN_EVERY_NAMESPACE
+        or _TOKEN_OF in (metadata.get("annotations") or {})
+    )
 
 
 def is_ours(fleet: Fleet, item: dict[str, Any]) -> bool:
