@@ -15,6 +15,7 @@ from .errors import Invalid, translated
 from .kubernetes import Kubernetes
 
 _TIMEOUT = "5m"
+_FIRST_TO_APPLY = 4
 
 
 def executable() -> str:
@@ -56,6 +57,8 @@ async def install_or_upgrade(
     """``helm upgrade --install`` of a chart, the namespace created, without waiting: readiness is ours to judge."""
     async with helm(kubernetes) as command:
         with translated(f"cluster {kubernetes.name}, Helm release {release}"):
+            # Since version 4, Helm applies on the server's side, and may be told to take back what others changed.
+            applies = int((await command.version()).removeprefix("v").partition(".")[0]) >= _FIRST_TO_APPLY
             await command.install_or_upgrade(
                 release,
                 chart,
@@ -65,7 +68,7 @@ async def install_or_upgrade(
                 namespace=namespace,
                 reset_values=True,
                 create_namespace=True,
-                force_conflicts=True,
+                force_conflicts=applies,
             )
 
 

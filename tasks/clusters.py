@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from azure.core import MatchConditions
 
 from clients.errors import Conflict, translated
 from clients.session import Clients
@@ -65,7 +67,11 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
                 profile = cluster.security_profile or ManagedClusterSecurityProfile()
                 profile.workload_identity = ManagedClusterSecurityProfileWorkloadIdentity(enabled=True)
                 cluster.security_profile = profile
-            poller = await operations.begin_create_or_update(wanted.resource_group, wanted.name, cluster)
+            # The whole object goes back, as AKS wants it: the tag keeps us from undoing what came in between.
+            unchanged: dict[str, Any] = {}
+            if cluster.e_tag:
+                unchanged = {"etag": cluster.e_tag, "match_condition": MatchConditions.IfNotModified}
+            poller = await operations.begin_create_or_update(wanted.resource_group, wanted.name, cluster, **unchanged)
             return await poller.result()
 
     async def settled() -> ManagedCluster | None:

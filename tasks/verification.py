@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from clients.errors import PROPAGATING, CloudError, translated
-from clients.kubernetes import Kubernetes
 from clients.session import Clients
 from fleet import naming
 from fleet.observed import Observed
@@ -11,7 +12,10 @@ from fleet.proof import Chain, Proof, admission_problems
 from fleet.spec import Fleet, Workload
 from fleet.wanted import identity_key
 
-from .webhook import USE_LABEL
+from .webhook import probe_pod
+
+if TYPE_CHECKING:
+    from azure.identity.aio import ClientAssertionCredential
 
 EXCHANGES = 3
 """A young federated credential may flap (about 2 % of exchanges): one success proves little."""
@@ -35,7 +39,8 @@ async def verify(clients: Clients, fleet: Fleet, chain: Chain, patience_seconds:
     """Try the chain. What may still be propagating is waited for up to ``patience_seconds``."""
     kubernetes = await clients.cluster(fleet.cluster(chain.cluster))
     try:
-        problems = admission_problems(await _admitted(kubernetes, chain), chain)
+        admitted = await kubernetes.try_pod(chain.namespace, probe_pod(chain.service_account))
+        problems = admission_problems(admitted, chain)
         if problems:
             return Proof(chain=chain, holds=False, problems=problems)
         assertion = await kubernetes.token(chain.namespace, chain.service_account, naming.AUDIENCE)
@@ -76,42 +81,28 @@ def _chain(fleet: Fleet, observed: Observed, workload: Workload, cluster_name: s
     )
 
 
-async def _admitted(kubernetes: Kubernetes, chain: Chain) -> dict[str, object]:
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"generateName": "workload-identity-check-", "labels": {USE_LABEL: "true"}},
-        "spec": {
-            "serviceAccountName": chain.service_account,
-            "containers": [{"name": "check", "image": "check"}],
-        },
-    }
-    return await kubernetes.try_pod(chain.namespace, pod)
-
-
 async def _read(clients: Clients, chain: Chain, assertion: str) -> None:
     """Exchange the ServiceAccount's token and read the secret with what comes back. The value goes nowhere."""
-    from azure.identity.aio import ClientAssertionCredential
-
-    what = f"secret {chain.secret} of vault {chain.vault}, as {chain.subject}"
-    credential = ClientAssertionCredential(
-        chain.tenant_id, chain.client_id, lambda: assertion, transport=clients.transport, retry_total=0
-    )
-    async with credential:
-        with translated(what):
+    with translated(f"secret {chain.secret} of vault {chain.vault}, as {chain.subject}"):
+        async with _workload(clients, chain, assertion) as credential:
             await clients.secrets_as(credential, chain.vault).get_secret(chain.secret)
 
 
 async def _exchange(clients: Clients, chain: Chain, assertion: str) -> bool:
+    """Whether one more exchange succeeds. A new credential each time: one keeps the token it has."""
+    try:
+        with translated(chain.subject):
+            async with _workload(clients, chain, assertion) as credential:
+                await credential.get_token("https://vault.azure.net/.default")
+    except CloudError:
+        return False
+    return True
+
+
+def _workload(clients: Clients, chain: Chain, assertion: str) -> ClientAssertionCredential:
+    """What WorkloadIdentityCredential is inside a pod, with the token in hand instead of in a file."""
     from azure.identity.aio import ClientAssertionCredential
 
-    credential = ClientAssertionCredential(
+    return ClientAssertionCredential(
         chain.tenant_id, chain.client_id, lambda: assertion, transport=clients.transport, retry_total=0
     )
-    async with credential:
-        try:
-            with translated(chain.subject):
-                await credential.get_token("https://vault.azure.net/.default")
-        except CloudError:
-            return False
-    return True
