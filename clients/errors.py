@@ -20,6 +20,7 @@ from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
+    IncompleteReadError,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -154,6 +155,9 @@ _BY_STATUS: Mapping[int, Reaction] = {
 }
 
 _AADSTS = re.compile(r"AADSTS\d+")
+_UNANSWERED = re.compile(r"(Cannot connect to|Connection timeout to|Server disconnected).*")
+_PRIVATE = re.compile(r"(?<=://)[^/@\s]+@|\?[^\s'\"]+")
+"""Of a URL: a password before the host, and the query."""
 _NOISE = re.compile(r"\s*(Trace ID:.*|Correlation ID:.*|Timestamp:.*|Content: .*)", re.DOTALL)
 
 
@@ -164,12 +168,12 @@ def translated(resource: str) -> Iterator[None]:
         yield
     except (CloudError, asyncio.CancelledError):
         raise
+    except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
+        raise _unreachable(resource, error) from error
     except HttpResponseError as error:
         if isinstance(error, ClientAuthenticationError) and error.response is None:
             raise _sign_in(resource, error) from error
         raise _from_azure(resource, error) from error
-    except (ServiceRequestError, ServiceResponseError) as error:
-        raise _unreachable(resource, error) from error
     except AzureError as error:
         raise _sign_in(resource, error) from error
     except APIError as error:
@@ -223,6 +227,9 @@ def _sign_in(resource: str, error: AzureError) -> CloudError:
     message = str(error.message)
     if found := _AADSTS.search(message):
         return made(resource, 401, found.group(), _NOISE.sub("", message[found.start() :]))
+    attempts = [line for line in message.splitlines() if line.startswith("\t")]
+    if attempts and (unanswered := _UNANSWERED.search(attempts[-1])):  # a chain of credentials stops at an outage
+        return _unreachable(resource, unanswered.group())
     advice = "Set AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, or sign in with az login"
     return Denied(resource, "no credential of the operator works", status=401, code="NoCredential", advice=advice)
 
@@ -239,7 +246,8 @@ def _from_graph(resource: str, error: APIError) -> CloudError:
 def _from_kubernetes(resource: str, error: ApiException) -> CloudError:
     status: dict[str, Any] = {}
     with contextlib.suppress(ValueError, TypeError):
-        status = json.loads(error.body or "")
+        answer = json.loads(error.body or "")
+        status = answer if isinstance(answer, dict) else {}
     message = str(status.get("message") or error.reason or "")
     made_error = made(resource, error.status or 0, str(status.get("reason") or ""), message, headers=error.headers)
     if isinstance(made_error, Denied):
@@ -248,7 +256,8 @@ def _from_kubernetes(resource: str, error: ApiException) -> CloudError:
 
 
 def _from_helm(resource: str, error: helm.Error) -> CloudError:
-    words = (error.stderr or b"").decode("utf-8", "replace").strip().removeprefix("Error: ") or type(error).__name__
+    said = (error.stderr or b"").decode("utf-8", "replace").strip()
+    words = re.split(r"^Error: ", said, maxsplit=1, flags=re.MULTILINE)[-1] or type(error).__name__
     if isinstance(error, helm.ConnectionError):
         return Transient(resource, words, code="HelmConnection")
     if isinstance(error, helm.ReleaseNotFoundError):
@@ -256,7 +265,7 @@ def _from_helm(resource: str, error: helm.Error) -> CloudError:
     return Conflict(resource, words, code="Helm", advice="helm status and helm history tell more")
 
 
-def _unreachable(resource: str, error: BaseException) -> CloudError:
-    words = str(error).strip().split("\n", 1)[0] or type(error).__name__
+def _unreachable(resource: str, error: BaseException | str) -> CloudError:
+    words = _PRIVATE.sub("", str(error).strip().split("\n", 1)[0]) or type(error).__name__
     advice = "Check the network, the proxy and the name; nothing was changed"
     return Transient(resource, f"cannot be reached: {words}", code=UNREACHABLE, advice=advice)
