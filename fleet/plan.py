@@ -106,10 +106,10 @@ def _hold(item: Wanted, observed: Observed, holds: dict[str, Hold]) -> Hold | No
     resource = item.resource
     if reason := observed.conflicts.get(resource.key):
         return Hold(key=resource.key, reason=reason)
-    if reason := observed.why_unknown(resource):
-        return Hold(key=resource.key, reason=reason)
     if waits_for := next((needed for needed in item.needs if needed in holds), None):
         return Hold(key=resource.key, reason=f"waits for {waits_for}", mistake=False)
+    if reason := observed.why_unknown(resource):
+        return Hold(key=resource.key, reason=reason)
     found = observed.find(resource)
     if found is None:
         return None
