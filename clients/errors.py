@@ -267,5 +267,5 @@ def _from_helm(resource: str, error: helm.Error) -> CloudError:
 
 def _unreachable(resource: str, error: BaseException | str) -> CloudError:
     words = _PRIVATE.sub("", str(error).strip().split("\n", 1)[0]) or type(error).__name__
-    advice = "Check the network, the proxy and the name; nothing was changed"
+    advice = "Check the network, the proxy and the name"
     return Transient(resource, f"cannot be reached: {words}", code=UNREACHABLE, advice=advice)

@@ -282,7 +282,7 @@ def test_a_service_that_does_not_answer_is_unreachable(error: Exception) -> None
     seen = translation(error)
     assert (type(seen), seen.code, seen.status) == (Transient, UNREACHABLE, 0)
     assert seen.message.startswith("cannot be reached: ")
-    assert seen.advice == "Check the network, the proxy and the name; nothing was changed"
+    assert seen.advice == "Check the network, the proxy and the name"
 
 
 # Signing in
