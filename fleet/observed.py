@@ -39,6 +39,16 @@ class Observation(Model):
     conflicts: dict[str, str] = Field(default_factory=dict)
     """Keys of wanted objects that must not be touched, each with the reason: a foreign object in their place."""
 
+    @classmethod
+    def together(cls, parts: Iterable[Observation]) -> Observation:
+        """Several observations as one."""
+        parts = list(parts)
+        return cls(
+            found=tuple(found for part in parts for found in part.found),
+            unknown=tuple(unknown for part in parts for unknown in part.unknown),
+            conflicts={key: reason for part in parts for key, reason in part.conflicts.items()},
+        )
+
 
 class Tenancy(Model):
     """Where the fleet lives and as whom we act there."""
@@ -64,13 +74,8 @@ class Observed(Model):
     @classmethod
     def gather(cls, tenancy: Tenancy, observations: Iterable[Observation]) -> Observed:
         """One picture out of the links' observations."""
-        parts = list(observations)
-        return cls(
-            tenancy=tenancy,
-            found=tuple(found for part in parts for found in part.found),
-            unknown=tuple(unknown for part in parts for unknown in part.unknown),
-            conflicts={key: reason for part in parts for key, reason in part.conflicts.items()},
-        )
+        seen = Observation.together(observations)
+        return cls(tenancy=tenancy, found=seen.found, unknown=seen.unknown, conflicts=seen.conflicts)
 
     def with_applied(self, resources: Iterable[Resource], outputs: Outputs) -> Observed:
         """The picture after these objects were made so, without another look at the world."""

@@ -12,7 +12,7 @@ from clients.session import Clients
 from fleet.observed import Observation, Unknown
 from fleet.plan import Action, Change
 from fleet.resources import Outputs
-from fleet.spec import Fleet
+from fleet.spec import Cluster, Fleet
 
 from . import (
     access,
@@ -94,18 +94,18 @@ def looks(clients: Clients, fleet: Fleet) -> dict[str, Look]:
     }
     for cluster in fleet.clusters:
         through = f"kubernetes:{cluster.name}"
-
-        async def inside(cluster=cluster) -> Observation:  # type: ignore[no-untyped-def]
-            parts = (webhook.observe, service_accounts.observe, workloads.observe)
-            return _together(await asyncio.gather(*(observe(clients, fleet, cluster) for observe in parts)))
-
-        found[through] = partial(_guarded, through, inside)
+        found[through] = partial(_guarded, through, partial(_inside, clients, fleet, cluster))
     return found
+
+
+async def _inside(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:
+    parts = (webhook.observe, service_accounts.observe, workloads.observe)
+    return Observation.together(await asyncio.gather(*(observe(clients, fleet, cluster) for observe in parts)))
 
 
 async def _vaults_and_secrets(clients: Clients, fleet: Fleet) -> Observation:
     seen = await vaults.observe(clients, fleet)
-    return _together([seen, await vaults.observe_secrets(clients, fleet, seen)])
+    return Observation.together([seen, await vaults.observe_secrets(clients, fleet, seen)])
 
 
 async def _guarded(through: str, look: Look) -> Observation:
@@ -114,11 +114,3 @@ async def _guarded(through: str, look: Look) -> Observation:
         return await look()
     except CloudError as error:
         return Observation(unknown=(Unknown(through=through, reason=str(error)),))
-
-
-def _together(parts: list[Observation]) -> Observation:
-    return Observation(
-        found=tuple(found for part in parts for found in part.found),
-        unknown=tuple(unknown for part in parts for unknown in part.unknown),
-        conflicts={key: reason for part in parts for key, reason in part.conflicts.items()},
-    )
