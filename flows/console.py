@@ -54,7 +54,7 @@ def show_plan(console: Console, plan: Plan, heading: str) -> None:
     for reason, holds in reasons.items():
         style = "red" if any(hold.mistake for hold in holds) else "dim"
         keys = ", ".join(hold.key for hold in holds)
-        console.print(f"[{style}]held[/{style}] {escape(keys)}: {escape(reason)}")
+        console.print(f"[{style}]held[/{style}] {escape(keys)}: {escape(reason)}", soft_wrap=True)
 
 
 def show_summary(console: Console, summary: Summary, ui: str | None, *, planned: bool = True) -> None:
@@ -64,11 +64,11 @@ def show_summary(console: Console, summary: Summary, ui: str | None, *, planned:
         done = len(plan.changes) - len(summary.failures)
         show_plan(console, plan, f"Applied {done} of {len(plan.changes)} changes")
     for key, error in summary.failures.items():
-        console.print(f"[red]failed[/red] {escape(key)}: {escape(error)}")
+        console.print(f"[red]failed[/red] {escape(key)}: {escape(error)}", soft_wrap=True)
     for proof in summary.proofs:
         show_proof(console, proof)
     for gap in summary.gaps:
-        console.print(f"[yellow]not tried[/yellow] {escape(gap)}")
+        console.print(f"[yellow]not tried[/yellow] {escape(gap)}", soft_wrap=True)
     console.print(f"[dim]{summary.requests} requests, {summary.seconds:.1f} s[/dim]", highlight=False)
     if ui:
         console.print(f"[dim]Run:[/dim] {ui}", highlight=False, soft_wrap=True)
