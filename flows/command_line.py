@@ -171,7 +171,7 @@ def _flow(name: str, fleet: Fleet, *, as_json: bool, **parameters: Any) -> NoRet
     from . import prefect_server
 
     try:
-        ui = prefect_server.attach()
+        ui = prefect_server.attach(lambda news: typer.echo(news, err=True))
     except prefect_server.ServerError as error:
         _fail(str(error))
     from . import console as terminal

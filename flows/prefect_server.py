@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,10 +37,10 @@ def home() -> Path:
     return Path(given).absolute() if given else Path.home() / ".workload-identity"
 
 
-def attach() -> str:
+def attach(tell: Callable[[str], None] = lambda _: None) -> str:
     """Make this process a client of a server, started if need be; returns the address of its UI.
 
-    Call before importing Prefect. Raises :class:`ServerError` where the server does not answer.
+    ``tell`` hears what takes a while. Call before importing Prefect. Raises :class:`ServerError` where the server does not answer.
     """
     prepare()
     if given := os.environ.get("PREFECT_API_URL"):
@@ -51,7 +51,10 @@ def attach() -> str:
     url = _running()
     if url is None:
         with _one_at_a_time():
-            url = _running() or _start()
+            url = _running()
+            if url is None:
+                tell("Starting a Prefect server; it is left running for the next time")
+                url = _start()
     os.environ["PREFECT_API_URL"] = url
     return url.removesuffix("/api")
 
