@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -113,6 +114,8 @@ def main() -> None:
     except SystemExit as end:  # typer makes this of a KeyboardInterrupt
         if end.code == EXIT_INTERRUPTED:
             typer.echo("\nInterrupted. What was begun is finished by the next run.", err=True)
+        if isinstance(end.__context__, TyperException):  # a mistake on the command line is no 2, which says: changes
+            raise SystemExit(EXIT_ERROR) from None
         raise
 
 
