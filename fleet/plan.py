@@ -117,16 +117,24 @@ def _hold(item: Wanted, observed: Observed, holds: dict[str, Hold]) -> Hold | No
         reason = f"{resource.key} is soft-deleted: set soft_deleted: recover on the vault to bring it back"
         return Hold(key=resource.key, reason=reason)
     if isinstance(resource, Webhook) and isinstance(found.resource, Webhook):
-        return _webhook_hold(resource, found.resource)
+        return _webhook_hold(resource, found.resource, ours=found.ours)
     return _foreign_hold(item, found)
 
 
-def _webhook_hold(resource: Webhook, found: Webhook) -> Hold | None:
-    if found.delivery is resource.delivery:
+def _webhook_hold(resource: Webhook, found: Webhook, *, ours: bool) -> Hold | None:
+    """One that somebody else installed serves as well as ours, whatever its version; only its owner may mend it."""
+    if found.delivery is not resource.delivery:
+        reason = (
+            f"{resource.cluster} has the webhook as {found.delivery}, the spec wants {resource.delivery}: the two "
+            f"break each other's permissions. Remove the other one, or set webhook: {found.delivery}"
+        )
+        return Hold(key=resource.key, reason=reason)
+    wrong = [difference.field for difference in resource.differences(found) if difference.field != "version"]
+    if ours or not wrong:
         return None
     reason = (
-        f"{resource.cluster} has the webhook as {found.delivery}, the spec wants {resource.delivery}: the two break "
-        f"each other's permissions. Remove the other one, or set webhook: {found.delivery}"
+        f"{resource.cluster} has a webhook that somebody else installed, and it differs in {', '.join(wrong)}: mend "
+        "it there, or uninstall it and ours takes its place"
     )
     return Hold(key=resource.key, reason=reason)
 
@@ -148,7 +156,7 @@ def _change(item: Wanted, found: Found | None) -> Change | None:
         gone = (Difference(field="soft_deleted", old=True, new=False),)
         return Change(action=Action.RECOVER, resource=resource, differences=gone, reason="is soft-deleted")
     differences = resource.differences(found.resource)
-    if not differences:
+    if not differences or (isinstance(resource, Webhook) and not found.ours):
         return None
     fields = ", ".join(difference.field for difference in differences)
     if isinstance(found.resource, FederatedIdentityCredential):  # a credential's name cannot be changed

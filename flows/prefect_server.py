@@ -40,7 +40,8 @@ def home() -> Path:
 def attach(tell: Callable[[str], None] = lambda _: None) -> str:
     """Make this process a client of a server, started if need be; returns the address of its UI.
 
-    ``tell`` hears what takes a while. Call before importing Prefect. Raises :class:`ServerError` where the server does not answer.
+    ``tell`` hears what takes a while. Call before importing Prefect. Raises :class:`ServerError` where the server does
+    not answer.
     """
     prepare()
     if given := os.environ.get("PREFECT_API_URL"):

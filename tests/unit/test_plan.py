@@ -525,3 +525,20 @@ def test_no_change_of_the_demo_shows_a_secrets_value(fleet: Fleet) -> None:
     for change in plan(fleet, empty()).changes:
         if change.resource.kind == "secret":
             assert differences(change) == {"value": (None, "as in its source")}
+
+
+def _foreign(observed: Observed, kind: str) -> Observed:
+    found = [item.model_copy(update={"ours": item.resource.kind != kind}) for item in observed.found]
+    return Observed(tenancy=observed.tenancy, found=tuple(found))
+
+
+def test_a_webhook_that_somebody_else_installed_serves_as_well_as_ours() -> None:
+    fleet = a_fleet()
+    world = _foreign(changed(as_wanted(fleet), "webhook", version="1.5.1"), "webhook")
+    assert plan(fleet, world).is_empty
+
+
+def test_a_foreign_webhook_that_does_not_serve_is_its_owners_to_mend() -> None:
+    fleet = a_fleet()
+    planned = plan(fleet, _foreign(changed(as_wanted(fleet), "webhook", serving=False), "webhook"))
+    assert "somebody else installed" in hold_of(planned, "webhook").reason
