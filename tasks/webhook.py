@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clients import helm
-from clients.errors import CloudError, Missing
+from clients.errors import CloudError, Denied, Missing
 from clients.kubernetes import Kubernetes, path_of
 from clients.session import Clients
 from clients.waiting import WEBHOOK_SECONDS
@@ -51,7 +51,7 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observati
     webhook = Webhook(
         cluster=cluster.name,
         delivery=delivery,
-        version=_version(deployments) if delivery is WebhookDelivery.CHART else None,
+        version=await _installed(kubernetes, deployments) if delivery is WebhookDelivery.CHART else None,
         tenant_id=answer.tenant_id or clients.tenant_id,
         serving=answer.serving,
     )
@@ -143,6 +143,15 @@ def _namespace(configuration: dict[str, Any] | None) -> str | None:
             namespace: str | None = (webhook["clientConfig"].get("service") or {}).get("namespace")
             return namespace
     return None
+
+
+async def _installed(kubernetes: Kubernetes, deployments: list[dict[str, Any]]) -> str | None:
+    """The chart's version; None where its installation did not come to its end, even if the webhook serves already."""
+    try:
+        unfinished = await helm.is_unfinished(kubernetes, RELEASE, namespace=CHART_NAMESPACE)
+    except Denied:  # who only looks at the cluster may not list Secrets
+        unfinished = False
+    return None if unfinished else _version(deployments)
 
 
 def _version(deployments: list[dict[str, Any]]) -> str | None:
