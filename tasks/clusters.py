@@ -111,6 +111,7 @@ def _settings(wanted: ClusterSettings, item: ManagedCluster) -> ClusterSettings:
         update={
             "oidc_issuer": bool(oidc and oidc.enabled),
             "workload_identity": bool(identity and identity.enabled),
+            "settled": item.provisioning_state != "Updating",
         }
     )
 

@@ -43,10 +43,14 @@ async def verify(clients: Clients, fleet: Fleet, chain: Chain, patience_seconds:
         problems = admission_problems(admitted, chain)
         if problems:
             return Proof(chain=chain, holds=False, problems=problems)
-        assertion = await kubernetes.token(chain.namespace, chain.service_account, naming.AUDIENCE)
-        await clients.patience.request(
-            lambda: _read(clients, chain, assertion), codes=PROPAGATING | _DENIED_FOR_NOW, seconds=patience_seconds
-        )
+
+        async def read() -> str:  # each time with a new token: an old one may carry an issuer that is no more
+            token = await kubernetes.token(chain.namespace, chain.service_account, naming.AUDIENCE)
+            await _read(clients, chain, token)
+            return token
+
+        codes = PROPAGATING | _DENIED_FOR_NOW
+        assertion = await clients.patience.request(read, codes=codes, seconds=patience_seconds)
     except CloudError as error:
         return Proof(chain=chain, holds=False, problems=(str(error),))
     outcomes = [True] + [await _exchange(clients, chain, assertion) for _ in range(EXCHANGES - 1)]

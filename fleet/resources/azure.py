@@ -37,6 +37,8 @@ class ClusterSettings(Resource):
     resource_group: str
     oidc_issuer: bool = True
     workload_identity: bool | None = None
+    settled: bool = True
+    """No update is under way. One may be ours, cut short: until it ends, tokens carry the former issuer."""
 
     @property
     def key(self) -> str:
@@ -48,7 +50,7 @@ class ClusterSettings(Resource):
 
     def differences(self, found: Self) -> tuple[Difference, ...]:
         """Settings are only ever switched on: neither can be taken back without breaking somebody."""
-        wishes = (field for field in ("oidc_issuer", "workload_identity") if getattr(self, field))
+        wishes = (field for field in ("oidc_issuer", "workload_identity", "settled") if getattr(self, field))
         return tuple(Difference(field=field, old=False, new=True) for field in wishes if not getattr(found, field))
 
 
