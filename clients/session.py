@@ -205,7 +205,10 @@ class Clients:
 
 @asynccontextmanager
 async def open_clients(patience: Patience | None = None) -> AsyncIterator[Clients]:
-    """Sign in as DefaultAzureCredential finds the operator; closes everything at the end."""
+    """Sign in as DefaultAzureCredential finds the operator; closes everything at the end.
+
+    Raises ``Denied`` where the environment describes no credential that could be one.
+    """
     from azure.identity.aio import DefaultAzureCredential
 
     traffic = Traffic()
@@ -218,7 +221,13 @@ async def open_clients(patience: Patience | None = None) -> AsyncIterator[Client
     )
     async with session:
         transport = AioHttpTransport(session=session, session_owner=False)
-        async with DefaultAzureCredential(transport=transport, retry_total=2) as credential:
+        try:
+            default = DefaultAzureCredential(transport=transport, retry_total=2)
+        except ValueError as error:
+            message = f"a variable of the environment cannot be right: {error}"
+            advice = "Correct or unset AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
+            raise Denied("the operator's sign-in", message, code="NoCredential", advice=advice) from error
+        async with default as credential:
             clients = Clients(credential, session, patience or Patience(), traffic)
             async with clients.closing:
                 yield clients

@@ -61,8 +61,8 @@ class Terminal:
     environment: dict[str, str] = field(default_factory=dict)
     """What is set differently from the usual."""
 
-    def variables(self, more: Mapping[str, str]) -> dict[str, str]:
-        """The whole environment of a command; nothing of ours but what a person would have."""
+    def variables(self, more: Mapping[str, str | None]) -> dict[str, str]:
+        """The whole environment of a command; nothing of ours but what a person would have. None unsets a variable."""
         usual = {
             **{name: os.environ[name] for name in ("PATH", "HOME")},
             **self.cloud.simulator.environment(),
@@ -70,13 +70,14 @@ class Terminal:
             "WORKLOAD_IDENTITY_HOME": str(self.home),
             "TMPDIR": str(self.home / "tmp"),
         }
-        return {**usual, **self.environment, **more}
+        given = {**usual, **self.environment, **more}
+        return {name: value for name, value in given.items() if value is not None}
 
-    async def run(self, *arguments: str | Path, **environment: str) -> Finished:
+    async def run(self, *arguments: str | Path, **environment: str | None) -> Finished:
         """Run ``workload-identity`` to its end. Whatever it does, it shows no traceback and nothing secret."""
         return await self.ended(await self.start(*arguments, **environment))
 
-    async def start(self, *arguments: str | Path, **environment: str) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str | Path, **environment: str | None) -> asyncio.subprocess.Process:
         """Begin a command, in a process group of its own as a shell would."""
         (self.home / "tmp").mkdir(parents=True, exist_ok=True)
         return await asyncio.create_subprocess_exec(
