@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Handler = Callable[["Simulation", Request], Awaitable[Response]]
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a defect
+class Refusal(Exception):
     """An error answer of a service, thrown from anywhere below a handler.
 
     ``code`` and ``message`` go into the service's own error envelope; ``extra`` are further members of it.
