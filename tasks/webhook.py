@@ -55,7 +55,9 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observati
         tenant_id=answer.tenant_id or clients.tenant_id,
         serving=answer.serving,
     )
-    return Observation(found=(Found(resource=webhook),))
+    installed = [*deployments, *([configuration] if configuration else [])]
+    ours = delivery is WebhookDelivery.ADDON or any(_release(item) == (CHART_NAMESPACE, RELEASE) for item in installed)
+    return Observation(found=(Found(resource=webhook, ours=ours),))
 
 
 async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
@@ -135,6 +137,12 @@ async def _answer(kubernetes: Kubernetes) -> _Answer:
         raise
     env = {item["name"]: item.get("value") for item in admitted["spec"]["containers"][0].get("env") or ()}
     return _Answer(serving="AZURE_FEDERATED_TOKEN_FILE" in env, tenant_id=env.get("AZURE_TENANT_ID"))
+
+
+def _release(item: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The Helm release that an object belongs to, as Helm notes it on everything that it makes."""
+    annotations = item["metadata"].get("annotations") or {}
+    return annotations.get("meta.helm.sh/release-namespace"), annotations.get("meta.helm.sh/release-name")
 
 
 def _namespace(configuration: dict[str, Any] | None) -> str | None:
