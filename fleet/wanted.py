@@ -94,20 +94,28 @@ class _Outlook:
 
     def cluster(self, cluster: Cluster) -> Iterator[Wanted]:
         addon = cluster.webhook is WebhookDelivery.ADDON
-        webhook_needs: tuple[str, ...] = ()
-        if cluster.resource_group is not None:
-            settings = ClusterSettings(
-                name=cluster.name, resource_group=cluster.resource_group, workload_identity=addon or None
-            )
-            yield Wanted(settings, tuple(f"feature:{name}" for name in cluster.preview_features))
-            webhook_needs = (settings.key,)
         webhook = Webhook(
             cluster=cluster.name,
             delivery=cluster.webhook,
             version=None if addon else CHART_VERSION,
             tenant_id=self.observed.tenancy.tenant_id,
         )
+        webhook_needs: tuple[str, ...] = ()
+        if cluster.resource_group is not None:
+            settings = ClusterSettings(
+                name=cluster.name,
+                resource_group=cluster.resource_group,
+                workload_identity=(addon and self.has_no_chart(webhook)) or None,
+            )
+            yield Wanted(settings, tuple(f"feature:{name}" for name in cluster.preview_features))
+            webhook_needs = (settings.key,)
         yield Wanted(webhook, webhook_needs)
+
+    def has_no_chart(self, webhook: Webhook) -> bool:
+        """Whether AKS may switch on its webhook: beside the chart's, each would break the other."""
+        there = self.observed.find(webhook)
+        delivery = there.resource.delivery if there is not None and isinstance(there.resource, Webhook) else None
+        return delivery is not WebhookDelivery.CHART and self.observed.why_unknown(webhook) is None
 
     def vault(self, vault: VaultSpec) -> Iterator[Wanted]:
         recover = vault.soft_deleted == "recover"
