@@ -33,11 +33,8 @@ def executable() -> str:
 @asynccontextmanager
 async def helm(kubernetes: Kubernetes) -> AsyncIterator[pyhelm3.Command]:
     """Helm against a cluster, by a private kubeconfig: a token on the command line would show in the process list."""
-    kubeconfig = await kubernetes.kubeconfig_file()
-    try:
+    async with kubernetes.kubeconfig_file() as kubeconfig:
         yield pyhelm3.Command(executable=executable(), kubeconfig=kubeconfig, default_timeout=_TIMEOUT)
-    finally:
-        kubeconfig.unlink(missing_ok=True)
 
 
 async def releases(kubernetes: Kubernetes) -> list[dict[str, Any]]:

@@ -9,8 +9,10 @@ import asyncio
 import base64
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,13 +133,12 @@ class Kubernetes:
         token: str = answer["status"]["token"]
         return token
 
-    async def kubeconfig_file(self) -> Path:
-        """A kubeconfig for programs such as helm, readable by us alone. The caller removes it."""
+    @asynccontextmanager
+    async def kubeconfig_file(self) -> AsyncIterator[Path]:
+        """A kubeconfig for programs that we start, such as helm, readable by us alone and gone afterwards."""
         config = self._kubeconfig(await self._token() if self._token else None)
-        descriptor, path = tempfile.mkstemp(prefix="kubeconfig-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yaml.safe_dump(config, file)
-        return Path(path)
+        with _private_file(yaml.safe_dump(config)) as path:
+            yield path
 
     async def close(self) -> None:
         """Close the connections."""
@@ -244,6 +245,25 @@ def read_kubeconfig(name: str, text: str) -> Json:
 
 def _kubeconfig_path() -> str:
     return os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+
+
+@contextmanager
+def _private_file(text: str) -> Iterator[Path]:
+    """A file in memory where the system can: nothing of it stays on the disk, even if we are killed."""
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("kubeconfig")
+        path = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+    else:
+        descriptor, name = tempfile.mkstemp(prefix="kubeconfig-")
+        path = Path(name)
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.write(descriptor, text.encode())
+        yield path
+    finally:
+        os.close(descriptor)
+        if sys.platform != "linux":
+            path.unlink(missing_ok=True)
 
 
 def _configuration(traffic: Traffic) -> Configuration:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.end_to_end.crash.world import Boundary, running_world
+from tests.end_to_end.command import TOKEN
+from tests.end_to_end.crash.world import Boundary, Undisturbed, running_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,22 +31,6 @@ TRAPS = {
     "helm has made everything and not noted it": ("PATCH", "/azure-wi-webhook-mutating-webhook-configuration"),
     "the workload is deployed": ("PATCH", "/deployments/azure-wi-demo"),
 }
-
-
-@dataclass(frozen=True)
-class Undisturbed:
-    """A reconcile that nobody killed: its boundaries, and what it left."""
-
-    boundaries: list[Boundary]
-    state: dict[str, Any]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    async with running_world(tmp_path_factory.mktemp("undisturbed") / "world") as world:
-        boundaries = await world.boundaries()
-        await world.settle()
-        return Undisturbed(boundaries, world.state())
 
 
 async def test_an_undisturbed_run_leaves_one_of_everything(undisturbed: Undisturbed) -> None:
@@ -112,5 +94,6 @@ async def _harm(boundary: Boundary, undisturbed: Undisturbed, directory: Path) -
             except AssertionError as error:
                 return [f"the second run failed: {error}"]
             left = [f"still to be done: {report.left}"] if report.left else []
-            return left + await world.settle(undisturbed.state)
+            tokens = [f"a token stayed in {file}" for file in world.files_with(TOKEN)]
+            return left + tokens + await world.settle(undisturbed.state)
     return ["was not reached"]

@@ -24,6 +24,7 @@ from simulator.journal import Entry
 from simulator.server import Simulator
 from simulator.weather import CALM, Weather
 from tests import conftest
+from tests.end_to_end.command import files_below
 
 from . import reconciling
 from .final_state import differences, final_state, plain_path
@@ -65,12 +66,21 @@ class Boundaries:
         return Boundary(*kind, self.seen[kind])
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A reconcile that nobody killed."""
+
+    boundaries: list[Boundary]
+    written: Counter[tuple[str, str]]
+    state: dict[str, Any]
+
+
 @dataclass
 class World:
     """A simulated cloud of its own, and one reconcile at a time in it."""
 
     simulator: Simulator
-    environment: dict[str, str]
+    environment: dict[str, str] = field(default_factory=dict)
     _process: Any = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -129,9 +139,21 @@ class World:
         assert report.planned
         return found
 
+    def written(self) -> Counter[tuple[str, str]]:
+        """How often each object was written with success, by method and address."""
+        return Counter(
+            (entry.method, _DRAWN_HOST.sub("*", entry.host) + plain_path(entry.path))
+            for entry in self.simulator.simulation.journal.writing()
+            if entry.status < 400
+        )
+
     def state(self) -> dict[str, Any]:
         """What the cloud has come to, comparable with that of another world."""
         return final_state(self.simulator.simulation)
+
+    def files_with(self, secret: re.Pattern[bytes]) -> list[Path]:
+        """The files that reconciles left on this machine and that hold something like this."""
+        return [path for path, content in files_below(Path(self.environment["HOME"])).items() if secret.search(content)]
 
     async def settle(self, expected: dict[str, Any] | None = None) -> list[str]:
         """Wait until the cluster's controllers are done; returns in what the state then differs from ``expected``.
