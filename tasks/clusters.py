@@ -14,6 +14,8 @@ from fleet.plan import Change
 from fleet.resources import ClusterSettings
 from fleet.spec import Cluster, Fleet
 
+from . import features
+
 if TYPE_CHECKING:
     from azure.mgmt.containerservice.models import ManagedCluster
 
@@ -42,7 +44,7 @@ async def observe(clients: Clients, fleet: Fleet) -> Observation:
     return Observation(found=tuple(found), conflicts=conflicts)
 
 
-async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:  # noqa: ARG001
+async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
     """Switch on what is missing and keep everything else of the cluster as it is; returns the issuer."""
     wanted = change.resource
     assert isinstance(wanted, ClusterSettings)
@@ -79,6 +81,9 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
             cluster = await operations.get(wanted.resource_group, wanted.name)
             return cluster if _is_settled(cluster) and _issuer(cluster) else None
 
+    if fleet.cluster(wanted.name).preview_features and not any(key.startswith("feature:") for key in change.after):
+        # Registered earlier, by hand or by a run that died before it refreshed the provider: not in effect without.
+        await features.refresh_provider(clients)
     # Only one operation runs on a cluster at a time: a Conflict means that another one is not done yet.
     await clients.patience.request(update, also=(Conflict,), seconds=CLUSTER_SECONDS)
     cluster = await clients.patience.until(

@@ -44,7 +44,7 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
         seconds=REGISTRATION_SECONDS,
         advice="It is stuck in Registering: register it anew (az feature unregister, then register), or ask support",
     )
-    await _refresh_provider(clients)
+    await refresh_provider(clients)
     return {}
 
 
@@ -68,7 +68,9 @@ def _is_generally_available(error: CloudError) -> bool:
     return gone and error.code not in ("SubscriptionNotFound", "ResourceGroupNotFound")
 
 
-async def _refresh_provider(clients: Clients) -> None:
+async def refresh_provider(clients: Clients) -> None:
+    """Put registered features into effect: what was registered counts when the provider is registered anew."""
+
     async def register() -> None:
         with translated(f"provider {PROVIDER}"):
             await clients.arm.resources.providers.register(PROVIDER)

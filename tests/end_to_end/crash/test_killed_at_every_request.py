@@ -23,6 +23,7 @@ TRIES = 3
 """How often a boundary is looked for: how often something is polled may differ from run to run."""
 
 TRAPS = {
+    "the feature is registered, its provider not refreshed": ("POST", "/EnableOIDCIssuerPreview/register"),
     "the application is registered, its id not known": ("PATCH", "/applications(uniqueName="),
     "the cluster is being updated": ("PUT", "/managedClusters/sysadminas"),
     "the vault is created, nobody may read it": ("PUT", "/vaults/sysadminas-demo-kv"),
@@ -94,6 +95,7 @@ async def _harm(boundary: Boundary, undisturbed: Undisturbed, directory: Path) -
             except AssertionError as error:
                 return [f"the second run failed: {error}"]
             left = [f"still to be done: {report.left}"] if report.left else []
+            left += [f"never written: {target}" for target in undisturbed.written - world.written()]
             tokens = [f"a token stayed in {file}" for file in world.files_with(TOKEN)]
             return left + tokens + await world.settle(undisturbed.state)
     return ["was not reached"]
