@@ -21,6 +21,7 @@ import httpx
 import psutil
 
 _START_SECONDS = 120.0
+_STOP_SECONDS = 20.0
 _USUAL_PORT = 4200
 _HANDED_ON = ("PREFECT_", "LC_")
 _HANDED_ON_TOO = frozenset({"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH"})
@@ -76,11 +77,21 @@ def stop() -> bool:
     children = process.children(recursive=True)
     for one in [process, *children]:
         one.terminate()
-    _, alive = psutil.wait_procs([process, *children], timeout=20)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while (alive := [one for one in [process, *children] if not _ended(one)]) and time.monotonic() < deadline:
+        time.sleep(0.1)
     for one in alive:
         one.kill()
     _card().unlink(missing_ok=True)
     return True
+
+
+def _ended(process: psutil.Process) -> bool:
+    """Also where nobody has taken notice of its end, as in a container whose first process does not."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _card() -> Path:
@@ -92,7 +103,7 @@ def _process() -> psutil.Process | None:
     try:
         card = json.loads(_card().read_text(encoding="utf-8"))
         process = psutil.Process(card["pid"])
-        return process if process.create_time() == card["created"] else None
+        return process if process.create_time() == card["created"] and not _ended(process) else None
     except (OSError, ValueError, KeyError, psutil.Error):
         return None
 

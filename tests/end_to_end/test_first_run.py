@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -88,11 +89,12 @@ async def tutorial(
 
 
 async def watch(seen: set[str]) -> None:
-    """Note every command line of this machine, as anybody on it can."""
+    """Note the command line of every process that is begun here, as anybody on this machine can."""
     while True:
-        for process in psutil.process_iter(["cmdline"]):
-            seen.add(" ".join(process.info["cmdline"] or ()))
-        await asyncio.sleep(0.02)
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                seen.add(" ".join(process.cmdline()))
+        await asyncio.sleep(0.03)
 
 
 async def test_one_command_sets_up_the_chain_and_proves_it(tutorial: Tutorial) -> None:
@@ -165,7 +167,7 @@ async def test_the_demo_application_runs_and_reads_the_secret(tutorial: Tutorial
 
 
 async def test_the_application_is_given_a_real_token_file_below_its_own_root(tutorial: Tutorial) -> None:
-    programs = [process for process in psutil.process_iter(["cmdline"]) if is_demo(process, tutorial)]
+    programs = [process for process in psutil.Process().children() if is_demo(process, tutorial)]
     assert len(programs) == 1
     environment = programs[0].environ()
     token_file = Path(environment["AZURE_FEDERATED_TOKEN_FILE"])
@@ -178,7 +180,7 @@ async def test_the_application_is_given_a_real_token_file_below_its_own_root(tut
 
 def is_demo(process: psutil.Process, tutorial: Tutorial) -> bool:
     """Whether a process is the demo application of this module's cloud."""
-    if not any(part.endswith("deployments/demo/application.py") for part in process.info["cmdline"] or ()):
+    if not any(part.endswith("deployments/demo/application.py") for part in process.cmdline()):
         return False
     return process.environ().get("HTTPS_PROXY") == tutorial.terminal.cloud.simulator.environment()["HTTPS_PROXY"]
 
