@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from clients.errors import CloudError
+from clients.kubernetes import path_of
 from fleet.files import load
 from fleet.plan import Plan
 from fleet.spec import Fleet
@@ -35,6 +40,16 @@ def wide(**cluster: Any) -> Fleet:
     """A fleet with both kinds of identity and of vault, on one cluster with these settings."""
     described = yaml.safe_load(WIDE.read_text(encoding="utf-8"))
     described["clusters"] = [{"name": "sysadminas", **cluster}]
+    described["workloads"][1]["deployment"] = {
+        "name": "reader",
+        "containers": [
+            {
+                "name": "reader",
+                "image": "workload-identity-demo:1",
+                "env": {"KEYVAULT_NAME": "role-kv", "SECRET_NAME": "two"},
+            }
+        ],
+    }
     return load(yaml.safe_dump(described))
 
 
@@ -57,6 +72,22 @@ async def assert_proven(cloud: Cloud, fleet: Fleet) -> None:
     assert (await cloud.plan(fleet)).is_empty
 
 
+async def assert_read(cloud: Cloud, fleet: Fleet) -> None:
+    """The application that runs as the managed identity says in its log that it has read its secret."""
+    pods = path_of("Pod", "team-b")
+    deadline = time.monotonic() + 20
+    async with cloud.clients() as clients:
+        clients.tenancy = (await cloud.observe(fleet)).tenancy
+        kubernetes = await clients.cluster(fleet.cluster("sysadminas"))
+        (pod,) = await kubernetes.list(pods)
+        text = ""
+        while "read secret 'two' from https://role-kv.vault.azure.net: ********" not in text:
+            assert time.monotonic() < deadline, text
+            await asyncio.sleep(0.1)
+            with contextlib.suppress(CloudError):  # its container may not have started yet
+                text = await kubernetes.text(f"{pods}/{pod['metadata']['name']}/log")
+
+
 def reason_of(planned: Plan, key: str) -> str:
     return next(hold.reason for hold in planned.holds if hold.key == key)
 
@@ -74,6 +105,7 @@ async def test_the_add_on_is_switched_on_and_proves_both_kinds_of_identity(cloud
     for name, value in before["properties"].items():
         assert name in ours or after["properties"][name] == value, f"{name} was not ours to change"
     await assert_proven(cloud, fleet)
+    await assert_read(cloud, fleet)
 
 
 async def test_an_add_on_that_is_there_needs_no_change(tmp_path: Path) -> None:
