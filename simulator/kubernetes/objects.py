@@ -16,6 +16,7 @@ from . import (
     bodies,
     deletion,
     lists,
+    logs,
     patches,
     registry,
     reviews,
@@ -49,7 +50,8 @@ class Endpoint:
     async def answer(self, verb: str) -> Response:
         """Do what the verb says."""
         if self._part == "log":
-            return self._log()
+            pod = registry.stored(self._cluster, self._resource, self._namespace, self._name)
+            return logs.answer(self._cluster, pod, self._request.query_params)
         if verb == "watch":
             return self._watch()
         form = negotiate(self._request.headers.get("Accept"))
@@ -204,35 +206,6 @@ class Endpoint:
             metadata = obj["metadata"]
             deletion.delete(self._cluster, self._resource, metadata.get("namespace", ""), metadata["name"], options)
         return self._many(form, doomed, {"resourceVersion": str(self._cluster.store.revision)})
-
-    @rule("kubernetes", "logs of a pod's container", Provenance.RECORDED, "kubernetes/client-traffic.yaml logs")
-    def _log(self) -> Response:
-        pod = registry.stored(self._cluster, self._resource, self._namespace, self._name)
-        query = self._request.query_params
-        container = _container(pod, query.get("container", ""))
-        if not pod["spec"].get("nodeName") or self._cluster.pod_log is None:
-            return Response(status_code=204)
-        text = self._cluster.pod_log(self._namespace, self._name, container)
-        if (lines := query.get("tailLines", "")).isdecimal():
-            text = b"".join(text.splitlines(keepends=True)[-int(lines) :]) if int(lines) else b""
-        if (limit := query.get("limitBytes", "")).isdecimal():
-            text = text[: int(limit)]
-        return Response(text, media_type="text/plain")
-
-
-def _container(pod: Json, name: str) -> str:
-    """The container that is meant; a pod with several must say which."""
-    names = [item["name"] for part in ("containers", "initContainers") for item in pod["spec"].get(part) or ()]
-    pod_name = pod["metadata"]["name"]
-    if not name:
-        apps = [item["name"] for item in pod["spec"]["containers"]]
-        if len(apps) > 1:
-            listed = f"[{' '.join(apps)}]"
-            raise bad_request(f"a container name must be specified for pod {pod_name}, choose one of: {listed}")
-        return str(apps[0])
-    if name not in names:
-        raise bad_request(f"container {name} is not valid for pod {pod_name}")
-    return name
 
 
 @rule("kubernetes", "a patch with bad fields is 422", Provenance.RECORDED, "errors.yaml fieldValidation-Strict-smp")
