@@ -68,6 +68,7 @@ def process_environment(
         "NO_PROXY": "127.0.0.1,localhost",
         "SSL_CERT_FILE": bundle,
         "REQUESTS_CA_BUNDLE": bundle,
+        "NODE_EXTRA_CA_CERTS": bundle,
     }
 
 

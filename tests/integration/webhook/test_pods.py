@@ -97,6 +97,7 @@ async def test_the_process_gets_the_containers_environment_and_the_way_into_the_
         "NO_PROXY": "127.0.0.1,localhost",
         "SSL_CERT_FILE": bundle,
         "REQUESTS_CA_BUNDLE": bundle,
+        "NODE_EXTRA_CA_CERTS": bundle,
     }
 
 
