@@ -10,11 +10,12 @@ LOCKS := deployments/locks
 # helm and kubectl come out of a pinned wheel; a user's own come first.
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 export WORKLOAD_IDENTITY_HOME := $(STATE)
+export WORKLOAD_IDENTITY_CLIENTS ?= $(STATE)/clients
 SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
 # The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
 DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
 
-.PHONY: help demo test check crash stop setup format clean
+.PHONY: help demo test check crash clients stop setup format clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -42,6 +43,10 @@ test: $(READY) ## Run the tests
 
 crash: $(READY) ## Kill a reconcile at every request boundary, and run it again
 	@$(BIN)/python -m pytest tests/end_to_end/crash -m crash --timeout 900
+
+clients: $(READY) ## Let the real az, kubectl, helm and the SDK for Node judge the simulator
+	@tests/clients/install.sh
+	@$(BIN)/python -m pytest tests/clients -m clients -n 2 --dist loadscope --timeout 300
 
 check: $(READY) ## Formatting, lint, types
 	@$(BIN)/ruff format --check .

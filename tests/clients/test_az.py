@@ -1,0 +1,139 @@
+"""The Azure CLI, unmodified: what is typed, and what must be true of the answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.clients.story import Row, tell
+from tests.clients.terminal import Terminal
+
+pytestmark = pytest.mark.clients
+
+SUBSCRIPTION = "Visual Studio Premium with MSDN"
+AKS = "-n sysadminas -g sysadminas-aks"
+FEATURE = "--namespace Microsoft.ContainerService -n EnableOIDCIssuerPreview"
+TRUST = '{"name":"$name","issuer":"https://issuer.example/","subject":"$subject","audiences":["api://AzureADTokenExchange"]}'
+OF_APPLICATION = "az ad app federated-credential"
+OF_IDENTITY = "az identity federated-credential"
+PAIR = "--issuer https://issuer.example/ --audiences api://AzureADTokenExchange"
+
+
+def trust(name: str, subject: str) -> str:
+    """The parameters of a federated credential of an application."""
+    return TRUST.replace("$name", name).replace("$subject", subject)
+
+
+STORIES: dict[str, tuple[Row, ...]] = {
+    "account": (
+        Row("az account list --query [].name", [SUBSCRIPTION]),
+        Row(f"az account set --subscription '{SUBSCRIPTION}'", None),
+        Row("az account set --subscription nobody", code=1, says="The subscription of 'nobody' doesn't exist"),
+        Row("az account show --query [name,user.type]", [SUBSCRIPTION, "servicePrincipal"]),
+        Row("az account get-access-token --resource https://vault.azure.net --query tokenType", "Bearer"),
+    ),
+    "feature and provider": (
+        Row(f"az feature show {FEATURE} --query properties.state", "NotRegistered"),
+        Row(f"az feature register {FEATURE} --query properties.state", says="Regist"),
+        Row(
+            "az feature list --namespace Microsoft.ContainerService --query [].name",
+            ["Microsoft.ContainerService/EnableOIDCIssuerPreview"],
+        ),
+        Row("az provider register --namespace Microsoft.ContainerService", None),
+        Row("az provider show -n Microsoft.ContainerService --query registrationState", "Registered"),
+    ),
+    "cluster": (
+        Row("az aks list --query [].[name,provisioningState]", [["sysadminas", "Succeeded"]]),
+        Row("az aks show -n nobody -g sysadminas-aks", code=3, says="ResourceNotFound"),
+        Row(
+            f"az aks update {AKS} --enable-oidc-issuer --enable-workload-identity "
+            "--query [oidcIssuerProfile.enabled,securityProfile.workloadIdentity.enabled]",
+            [True, True],
+        ),
+        Row(f"az aks update {AKS} --disable-workload-identity --query securityProfile.workloadIdentity.enabled", False),
+        Row(f"az aks get-credentials {AKS} --file -", says="kubelogin"),
+    ),
+    "vault": (
+        Row(
+            "az keyvault create -n kv-of-table -g sysadminas-aks -l westeurope --query properties.enableSoftDelete",
+            True,
+        ),
+        Row("az keyvault create -n kv-of-table -g sysadminas-aks", code=1, says="already exists"),
+        Row("az keyvault list --query [].name", ["kv-of-table"]),
+        Row("az keyvault delete -n kv-of-table", None),
+        Row("az keyvault list-deleted --query [].name", ["kv-of-table"]),
+        Row("az keyvault show -n kv-of-table", code=1, says="not found|does not exist"),
+        Row("az keyvault recover -n kv-of-table --query properties.provisioningState", "Succeeded"),
+        Row("az keyvault list -g sysadminas-aks --query [].name", ["kv-of-table"]),
+        Row("az resource list --resource-type Microsoft.KeyVault/vaults --query [].name", ["kv-of-table"]),
+    ),
+    "secret": (
+        Row(
+            "az keyvault create -n kv-of-secrets -g sysadminas-aks --enable-rbac-authorization false "
+            "--query properties.accessPolicies[].permissions.secrets",
+            [["all"]],
+        ),
+        Row("az keyvault secret set --vault-name kv-of-secrets -n one --value 1 --query value", "1"),
+        Row("az keyvault secret list --vault-name kv-of-secrets --query [].name", ["one"]),
+        Row("az keyvault secret delete --vault-name kv-of-secrets -n one --query name", "one"),
+        Row("az keyvault secret show --vault-name kv-of-secrets -n one", code=3, says="SecretNotFound"),
+        Row(
+            "az keyvault secret set --vault-name kv-of-secrets -n one --value 2", code=1, says="deleted but recoverable"
+        ),
+        Row("az keyvault secret recover --vault-name kv-of-secrets -n one --query name", "one"),
+        Row("az keyvault secret show --vault-name kv-of-secrets -n one --query value", "1"),
+    ),
+    "application": (
+        Row("az ad app create --display-name of-table --sign-in-audience AzureADMyOrg --query appId", keep="client"),
+        Row("az ad app update --id $client --display-name renamed", None),
+        Row("az ad app list --display-name renamed --query [].displayName", ["renamed"]),
+        Row("az ad sp create --id $client --query accountEnabled", True),
+        Row("az ad sp create --id $client", code=1, says="already in use"),
+        Row(f"{OF_APPLICATION} create --id $client --parameters '{trust('one', 'a')}' --query name", "one"),
+        Row(f"{OF_APPLICATION} create --id $client --parameters '{trust('two', 'a')}'", code=1, says="must be unique"),
+        Row(
+            f"{OF_APPLICATION} update --id $client --federated-credential-id one --parameters '{trust('one', 'b')}'",
+            None,
+        ),
+        Row(f"{OF_APPLICATION} show --id $client --federated-credential-id one --query subject", "b"),
+        Row(f"{OF_APPLICATION} delete --id $client --federated-credential-id one", None),
+        Row(f"{OF_APPLICATION} list --id $client", []),
+        Row("az ad app delete --id $client", None),
+        Row("az ad app show --id $client", code=3, says="does not exist"),
+    ),
+    "managed identity and roles": (
+        Row("az identity create -n of-table -g sysadminas-aks --query principalId", keep="principal"),
+        Row("az identity list --query [].name", ["of-table"]),
+        Row(
+            f"{OF_IDENTITY} create -n one --identity-name of-table -g sysadminas-aks {PAIR} --subject a --query name",
+            "one",
+        ),
+        Row(
+            f"{OF_IDENTITY} create -n two --identity-name of-table -g sysadminas-aks {PAIR} --subject a",
+            code=1,
+            says="Issuer and subject combination already exists",
+        ),
+        Row(f"{OF_IDENTITY} list --identity-name of-table -g sysadminas-aks --query [].subject", ["a"]),
+        Row(f"{OF_IDENTITY} delete -n one --identity-name of-table -g sysadminas-aks --yes", None),
+        Row("az role definition list --name Reader --query [].name", ["acdd72a7-3385-48ef-bd42-f606fba81ae7"]),
+        Row(
+            "az role assignment create --role Reader --assignee-object-id $principal --assignee-principal-type "
+            "ServicePrincipal --scope /subscriptions/$AZURE_SUBSCRIPTION_ID/resourceGroups/sysadminas-aks "
+            "--query id",
+            keep="assignment",
+        ),
+        Row("az role assignment list --all --assignee-object-id $principal --query [].roleDefinitionName", ["Reader"]),
+        Row("az role assignment delete --ids $assignment", None),
+        Row("az role assignment list --all --assignee-object-id $principal", []),
+        Row("az identity delete -n of-table -g sysadminas-aks", None),
+        Row("az identity list", []),
+    ),
+    "rest": (
+        Row("az rest --url https://graph.microsoft.com/v1.0/organization --query value[].displayName", ["Sysadminas"]),
+        Row("az rest --url /subscriptions?api-version=2022-12-01 --query value[].displayName", [SUBSCRIPTION]),
+    ),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_az_answers_as_the_cloud_would(operator: Terminal, story: str) -> None:
+    tell(operator, STORIES[story])
