@@ -1,0 +1,99 @@
+"""kubectl and helm, unmodified: what is typed, and what must be true of the answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.clients.story import Row, tell
+from tests.clients.terminal import Terminal
+
+pytestmark = pytest.mark.clients
+
+CHART = "hook/workload-identity-webhook -n hook --version 1.6.0"
+
+
+def config_map(value: str) -> str:
+    """A manifest."""
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: one, namespace: applied}}\ndata: {{key: '{value}'}}\n"
+
+
+SERVER_SIDE = "kubectl apply -f - --server-side --field-manager"
+STORIES: dict[str, tuple[Row, ...]] = {
+    "objects": (
+        Row("kubectl create namespace seen", says="namespace/seen created"),
+        Row("kubectl get namespace seen -o wide", says=r"NAME +STATUS +AGE\nseen +Active"),
+        Row("kubectl -n seen create serviceaccount one", says="serviceaccount/one created"),
+        Row("kubectl -n seen get serviceaccounts -o name", says="serviceaccount/default\nserviceaccount/one"),
+        Row("kubectl -n seen annotate serviceaccount one a=b", says="annotated"),
+        Row("kubectl -n seen annotate serviceaccount one a=c", code=1, says="already has a value"),
+        Row("kubectl -n seen label serviceaccount one x=y", says="labeled"),
+        Row('kubectl -n seen patch serviceaccount one --type merge -p \'{"metadata":{"annotations":null}}\''),
+        Row(
+            "kubectl -n seen patch serviceaccount one --type json "
+            '-p \'[{"op":"add","path":"/metadata/labels/j","value":"1"}]\''
+        ),
+        Row('kubectl -n seen patch serviceaccount one --type strategic -p \'{"imagePullSecrets":[{"name":"r"}]}\''),
+        Row(
+            "kubectl -n seen get serviceaccount one -o json",
+            [{"j": "1", "x": "y"}, "r"],
+            at=("metadata.labels", "imagePullSecrets.0.name"),
+        ),
+        Row(
+            "kubectl -n seen create token one --audience api://AzureADTokenExchange",
+            says=r"^eyJ[\w-]+\.[\w-]+\.[\w-]+$",
+        ),
+        Row("kubectl -n seen create token one --duration 1s", code=1, says="less than 10 minutes"),
+        Row("kubectl -n seen delete serviceaccount one", says='serviceaccount "one" deleted'),
+        Row("kubectl -n seen get serviceaccount one", code=1, says=r"\(NotFound\)"),
+        Row("kubectl delete namespace seen", says='namespace "seen" deleted'),
+        Row("kubectl wait --for delete namespace/seen --timeout 20s"),
+    ),
+    "apply": (
+        Row("kubectl create namespace applied"),
+        Row("kubectl apply -f -", given=config_map("one"), says="configmap/one created"),
+        Row("kubectl apply -f -", given=config_map("one"), says="configmap/one unchanged"),
+        Row("kubectl apply -f -", given=config_map("two"), says="configmap/one configured"),
+        Row("kubectl apply -f - --dry-run=server", given=config_map("three"), says="server dry run"),
+        Row("kubectl -n applied get configmap one -o jsonpath={.data.key}", says="^two$"),
+        Row("kubectl -n applied delete configmap one"),
+        Row(f"{SERVER_SIDE} alice", given=config_map("hers"), says="serverside-applied"),
+        Row(f"{SERVER_SIDE} bob", given=config_map("his"), code=1, says='conflict with "alice": .data.key'),
+        Row(f"{SERVER_SIDE} bob --force-conflicts", given=config_map("his"), says="serverside-applied"),
+        Row("kubectl -n applied get configmap one -o jsonpath={.data.key}", says="^his$"),
+    ),
+    "deployment": (
+        Row("kubectl create namespace deployed"),
+        Row("kubectl -n deployed create deployment web --image nginx:1", says="deployment.apps/web created"),
+        Row("kubectl -n deployed rollout status deployment/web --timeout 30s", says="successfully rolled out"),
+        Row("kubectl -n deployed wait deployment/web --for condition=Available --timeout 30s", says="condition met"),
+        Row("kubectl -n deployed get deployment web -o wide", says=r"web +1/1 +1 +1 .* nginx +nginx:1 +app=web"),
+        Row("kubectl -n deployed scale deployment web --replicas 2", says="scaled"),
+        Row("kubectl -n deployed delete deployment web", says='deployment.apps "web" deleted'),
+    ),
+    "helm": (
+        Row("helm repo add hook https://azure.github.io/azure-workload-identity/charts", says="has been added"),
+        Row(f"helm install hook {CHART} --create-namespace --set azureTenantID=t1 --wait", says="STATUS: deployed"),
+        Row(f"helm install hook {CHART} --set azureTenantID=t1", code=1, says="cannot reuse a name"),
+        Row("helm list -A -o json", ["hook", "1", "deployed"], at=("0.name", "0.revision", "0.status")),
+        Row(f"helm upgrade hook {CHART} --set azureTenantID=t2", says="has been upgraded"),
+        Row("helm status hook -n hook -o json", [2, "deployed"], at=("version", "info.status")),
+        Row("helm get values hook -n hook -o json", {"azureTenantID": "t2"}),
+        Row("helm rollback hook 1 -n hook", says="Rollback was a success"),
+        Row("helm get values hook -n hook -o json", {"azureTenantID": "t1"}),
+        Row("helm uninstall hook -n hook", says='release "hook" uninstalled'),
+        Row("helm list -A -o json", []),
+        Row("helm uninstall hook -n hook", code=1, says="not found"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def inside(operator: Terminal) -> Terminal:
+    """A terminal with the cluster's kubeconfig."""
+    operator.enter_cluster()
+    return operator
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_kubectl_and_helm_are_answered_as_by_a_real_cluster(inside: Terminal, story: str) -> None:
+    tell(inside, STORIES[story])
