@@ -1,7 +1,8 @@
 """How our work becomes Prefect's: task runs with names, retries that know what is permanent, results as JSON.
 
-Every task says what it does about caching. Changes have NO_CACHE: a run observes before it plans, so a step that is
-done is not planned again, whereas a cached one would hide that somebody has undone it meanwhile. Proofs are cached by
+Every task says what it does about caching. A change's result is kept under a key of its own task run, as a record, and
+is no cache: a run observes before it plans, so a step that is done is not planned again, whereas a cached one would
+hide that somebody has undone it meanwhile. Proofs are cached by
 the fingerprint of their chain, with an expiry.
 """
 
@@ -106,9 +107,9 @@ async def observing(name: str, look: chain.Look) -> Observation:
 
 
 @task(
-    cache_policy=NO_CACHE,
     persist_result=True,
     result_serializer="json",
+    result_storage_key="change-{task_run.id}.json",  # in place of a cache policy: no other task run reads it
     retries=2,
     retry_delay_seconds=exponential_backoff(2),
     retry_jitter_factor=0.5,
