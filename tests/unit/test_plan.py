@@ -399,6 +399,14 @@ def test_adopt_takes_a_foreign_object_over_by_its_mark(kind: str, parts: dict[st
     assert (change.action, differences(change)) == (Action.UPDATE, {"owner": (OTHER_FLEET, "testing")})
 
 
+def test_an_adopted_service_account_may_leave_its_tenant_to_the_webhook() -> None:
+    fleet = a_fleet(adopt=True)
+    (change,) = plan(
+        fleet, changed(as_wanted(fleet), "service-account", owner=None, tenant_id=None, ours=False)
+    ).changes
+    assert differences(change) == {"owner": (None, "testing")}
+
+
 def test_adopting_one_object_adopts_no_other() -> None:
     fleet = a_fleet(vaults=[vault(adopt=True)])
     assert "application" in held(plan(fleet, changed(as_wanted(fleet), "application", owner=None, ours=False)))

@@ -183,3 +183,22 @@ async def test_logs_of_a_container(api: Api, cluster: Cluster) -> None:
     assert which.json()["message"] == "a container name must be specified for pod p, choose one of: [c d]"
     unknown = await api.ask("GET", f"{N}/pods/p/log?container=x")
     assert unknown.json()["message"] == "container x is not valid for pod p"
+
+
+async def test_a_followed_log_goes_on_until_its_container_ends(api: Api, cluster: Cluster) -> None:
+    """The container prints a line for each look; after the third it has ended."""
+    printed: list[str] = []
+
+    def log(namespace: str, pod: str, container: str) -> bytes:
+        printed.append(f"{len(printed)}\n")
+        if len(printed) == 3:
+            ended = cluster.get("pods", pod, namespace) or {}
+            ended["status"] = {"containerStatuses": [{"name": container, "state": {"terminated": {}}}]}
+            cluster.write("pods", ended)
+        return "".join(printed).encode()
+
+    spec = {"containers": [{"name": "c", "image": "i"}], "nodeName": "n1"}
+    status = {"containerStatuses": [{"name": "c", "state": {"running": {}}}]}
+    cluster.pod_log = log
+    cluster.write("pods", {"metadata": {"name": "p", "namespace": "f1"}, "spec": spec, "status": status})
+    assert (await api.ask("GET", f"{N}/pods/p/log?follow=true")).text == "0\n1\n2\n3\n"
