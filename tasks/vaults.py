@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from clients.errors import CloudError, Conflict, Denied, Invalid, Missing, translated
 from clients.secret_sources import read, unrepeated
 from clients.session import Clients
-from clients.waiting import VAULT_SECONDS
+from clients.waiting import PROPAGATION_SECONDS, VAULT_SECONDS
 from fleet import ownership
 from fleet.observed import Found, Observation, Unknown
 from fleet.plan import Action, Change
@@ -140,9 +140,9 @@ async def ensure_secret(clients: Clients, fleet: Fleet, change: Change) -> dict[
             there = (await client.get_secret(wanted.name)).value
         return (there is not None and _equal(there, value.get_secret_value())) or None
 
-    # The vault's name, our policy and our role may all be younger than their propagation.
+    # The vault's name and our policy may be younger than their propagation. Our role on it is not of our making.
     with unrepeated(value):
-        await clients.patience.request(write, also=(Conflict,), codes=_UNREADABLE, seconds=PROPAGATION_SECONDS)
+        await clients.patience.request(write, also=(Conflict,), codes=_UNREADABLE, seconds=VAULT_SECONDS)
         await clients.patience.until(f"{what} to be readable", written, seconds=VAULT_SECONDS)
     return {}
 
