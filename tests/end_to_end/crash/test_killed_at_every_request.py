@@ -63,9 +63,18 @@ async def test_two_undisturbed_runs_leave_the_same(undisturbed: Undisturbed, tmp
 
 @pytest.mark.parametrize("trap", TRAPS)
 async def test_killed_when(trap: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    method, path = TRAPS[trap]
-    boundary = next(one for one in undisturbed.boundaries if one.method == method and path in one.path)
-    assert await _harm(boundary, undisturbed, tmp_path) == []
+    assert await _harm(_boundary(trap, undisturbed), undisturbed, tmp_path) == []
+
+
+async def test_killed_again_while_it_takes_up_what_helm_left(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    begun = _boundary("helm has begun", undisturbed)
+    record = f"{begun.path}/sh.helm.release.v1.workload-identity-webhook.v1"
+    async with running_world(tmp_path / "world") as world:
+        assert await world.reconcile_killed_at(begun)
+        assert await world.reconcile_killed_at(Boundary("DELETE", begun.host, record, 1))
+        report = await world.reconcile(then_plan=True)
+        assert not report.left
+        assert await world.settle(undisturbed.state) == []
 
 
 @pytest.mark.crash
@@ -82,6 +91,11 @@ async def test_killed_at_any_request_and_run_again_the_state_is_that_of_an_undis
     assert len(undisturbed.boundaries) > 100
     harm = await asyncio.gather(*(one(*numbered) for numbered in enumerate(undisturbed.boundaries)))
     assert [line for lines in harm for line in lines] == []
+
+
+def _boundary(trap: str, undisturbed: Undisturbed) -> Boundary:
+    method, path = TRAPS[trap]
+    return next(one for one in undisturbed.boundaries if one.method == method and path in one.path)
 
 
 async def _harm(boundary: Boundary, undisturbed: Undisturbed, directory: Path) -> list[str]:

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STEPS = 14
 HELMS, NOTHING = "azure-wi-webhook|azure-workload-identity-system", "(?!)"
+REFRESH = "providers/Microsoft.ContainerService/register$"
+"""Before a cluster is updated with a feature that an earlier run registered, the provider is registered anew."""
 KILL_SECONDS = 60.0
 """How long a run may take to come to the request at which it is killed."""
 
@@ -33,7 +35,7 @@ KILL_SECONDS = 60.0
     [
         pytest.param("PATCH", "/clusterroles/azure-wi-webhook-manager-role", 2, HELMS, id="helm is at work"),
         pytest.param(
-            "POST", "/v1.0//servicePrincipals", 1, NOTHING, id="the principal is added", marks=pytest.mark.crash
+            "POST", "/v1.0//servicePrincipals", 1, REFRESH, id="the principal is added", marks=pytest.mark.crash
         ),
         pytest.param(
             "PATCH", "/deployments/azure-wi-demo", 13, NOTHING, id="the workload is deployed", marks=pytest.mark.crash
@@ -57,7 +59,7 @@ async def test_a_run_killed_when_is_finished_by_the_next_which_repeats_no_finish
         terminal = Terminal(cloud, home, own)
         world = World(cloud.simulator)
         await _reconcile_killed_at(terminal, method, path)
-        _results(tmp_path)
+        assert len(_results(tmp_path)) >= finished
         assert not any(TOKEN.search(content) for content in files_below(tmp_path / "tmp").values())
 
         second = await terminal.run("reconcile", DEMO_FLEET, "--json")
@@ -66,7 +68,7 @@ async def test_a_run_killed_when_is_finished_by_the_next_which_repeats_no_finish
         assert len(summary["plan"]["changes"]) <= STEPS - finished
         assert summary["failures"] == {}
         assert [proof["holds"] for proof in summary["proofs"]] == [True]
-        assert _results(tmp_path)
+        assert len(_results(tmp_path)) > STEPS
 
         repeated = world.written() - undisturbed.written
         assert [target for target in repeated if not re.search(interrupted, target[1])] == []
