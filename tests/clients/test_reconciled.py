@@ -28,11 +28,13 @@ LABEL = "workload-identity.io/fleet"
 def reconciled(terminal: Terminal) -> Iterator[Terminal]:
     """The operator's terminal, after ``workload-identity reconcile`` of the demo's fleet."""
     terminal.environment["KEYVAULT_SECRET_VALUE"] = CANARY
-    terminal.succeeds(f"workload-identity reconcile {DEMO_FLEET}", seconds=120)
-    terminal.sign_in()
-    terminal.enter_cluster()
-    yield terminal
-    terminal.succeeds("workload-identity stop")
+    try:
+        terminal.succeeds(f"workload-identity reconcile {DEMO_FLEET}", seconds=120)
+        terminal.sign_in()
+        terminal.enter_cluster()
+        yield terminal
+    finally:
+        terminal.succeeds("workload-identity stop")
 
 
 @pytest.fixture(scope="module")
