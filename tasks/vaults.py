@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from clients.errors import CloudError, Conflict, Denied, Invalid, Missing, translated
 from clients.secret_sources import read, unrepeated
 from clients.session import Clients
-from clients.waiting import PROPAGATION_SECONDS, VAULT_SECONDS
+from clients.waiting import VAULT_SECONDS
 from fleet import ownership
 from fleet.observed import Found, Observation, Unknown
 from fleet.plan import Action, Change
