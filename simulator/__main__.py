@@ -21,10 +21,12 @@ import psutil
 import typer
 from pydantic import ValidationError
 
+from . import holdings, ledger
 from .azure import start
 from .clock import Clock
+from .forecast import forecast
 from .server import Simulator
-from .weather import FORECASTS, Weather
+from .weather import FORECASTS, Dials, Weather
 
 DEFAULT_CLOUD = Path(__file__).parent.parent / "deployments" / "demo" / "cloud.yaml"
 _START_SECONDS = 30.0
@@ -63,21 +65,29 @@ def main(
     ),
     cloud: Annotated[Path, typer.Option(help="YAML of what exists at the start.")] = DEFAULT_CLOUD,
     cluster: Annotated[list[str] | None, typer.Option(help="RESOURCE_GROUP/NAME of a cluster to add.")] = None,
-    weather: Annotated[str, typer.Option(help="calm or normal: delays as in the real cloud.")] = "normal",
+    weather: Annotated[str, typer.Option(help="calm, normal, storm, or a YAML file of dials.")] = "normal",
     speed: Annotated[float, typer.Option(help="Divides every delay.")] = 30.0,
     seed: Annotated[int, typer.Option(help="Repeats the same weather.")] = 0,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     snapshot: Annotated[Path | None, typer.Option(help="Keeps the state in this file across runs.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the simulator running for the next time.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="End a simulator left running.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print what a simulator left running holds.")] = False,
+    rules: Annotated[bool, typer.Option("--ledger", help="Print every rule it keeps, and how that is known.")] = False,
 ) -> None:
     """Serve a simulated Azure, Entra, Key Vault and AKS on loopback. With COMMAND, run it inside and end with it."""
+    if rules:
+        ledger.tell()
+        return
+    _dials(weather)
     if weather not in FORECASTS:
-        _fail(f"--weather {weather}: choose one of {', '.join(FORECASTS)}")
+        weather = str(Path(weather).absolute())
     settings = Settings(
         directory.absolute(), cloud, tuple(cluster or ()), weather, speed, seed, port, snapshot and snapshot.absolute()
     )
-    if stop:
+    if show:
+        _show(settings)
+    elif stop:
         _stop(settings)
     elif keep:
         environment = _running(settings) or _start_in_background(settings)
@@ -89,6 +99,14 @@ def main(
 def _fail(message: str) -> None:
     typer.echo(f"simulate: {message}", err=True)
     raise SystemExit(1)
+
+
+def _dials(weather: str) -> Dials:
+    try:
+        return forecast(weather)
+    except ValueError as error:
+        _fail(f"--weather {weather}: {error}")
+    raise AssertionError
 
 
 def _beginning(settings: Settings) -> start.Start:
@@ -103,7 +121,7 @@ def _beginning(settings: Settings) -> start.Start:
 
 async def _serve(settings: Settings, command: list[str] | None) -> int:
     logging.basicConfig(level=logging.WARNING, format="simulator: %(message)s")
-    weather = Weather(Clock(), FORECASTS[settings.weather], settings.speed, settings.seed)
+    weather = Weather(Clock(), _dials(settings.weather), settings.speed, settings.seed)
     settings.directory.mkdir(parents=True, exist_ok=True)
     try:
         simulator = await Simulator.serve(
@@ -198,6 +216,14 @@ def _start_in_background(settings: Settings) -> dict[str, str]:
         time.sleep(0.1)
     _fail(f"it did not start; its last words are in {log}")
     raise AssertionError
+
+
+def _show(settings: Settings) -> None:
+    card = _card(settings)
+    if card is None or _running(settings) is None:
+        _fail(f"no simulator is running in {settings.directory}: start one with --keep")
+    else:
+        holdings.tell(httpx.get(f"{card['proxy']}/holdings", timeout=30, trust_env=False).json())
 
 
 def _stop(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
+from .holdings import held
 from .provenance import Provenance
 from .routing import Refusal, Routes
 
@@ -49,3 +50,9 @@ async def requests(simulation: Simulation, request: Request) -> Response:
 async def not_simulated(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
     """What was asked that no route answers."""
     return JSONResponse(simulation.unknown)
+
+
+@ROUTES.add("GET", "/holdings", Provenance.ASSUMED, "our own")
+async def holdings(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
+    """What there is, by names; no value of a secret, no key, no token."""
+    return JSONResponse(held(simulation))

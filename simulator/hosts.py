@@ -10,6 +10,7 @@ from starlette.requests import Request
 from . import control
 from .azure import arm, entra, graph, vault_data
 from .clock import stopwatch
+from .faults import Faults
 from .journal import Entry
 from .kubernetes import oidc
 from .kubernetes.api import KubernetesApi
@@ -29,6 +30,7 @@ class Hosts:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
+        self._faults = Faults(simulation)
         entra_service = Service(simulation, entra.ROUTES)
         self._exact: dict[str, ASGIApp] = {
             "login.microsoftonline.com": entra_service,
@@ -77,6 +79,8 @@ class Hosts:
         try:
             if service is None:
                 await unknown(self._simulation, Request(scope, receive))(scope, receive, sending)
+            elif fault := self._faults.befalling(host, scope):
+                await self._faults(fault, service, scope, receive, sending)
             else:
                 await service(scope, receive, sending)
         finally:

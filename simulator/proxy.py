@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 class Proxy:
     """Listens on 127.0.0.1 and serves one ASGI application under every host name that ``resolves``.
 
-    The application finds the host that was asked for in ``scope["simulated_host"]`` and the client's verified
-    certificate (DER, or None) in ``scope["peer_certificate"]``.
+    The application finds the host that was asked for in ``scope["simulated_host"]``, the client's verified
+    certificate (DER, or None) in ``scope["peer_certificate"]``, and in ``scope["hang_up"]`` what cuts the connection.
     """
 
     def __init__(self, application: ASGIApp, authority: Authority, resolves: Callable[[str], bool]) -> None:
@@ -83,7 +83,7 @@ class Proxy:
         protocol = HttpToolsProtocol(config=self._config, server_state=self._state, app_state={})
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
-        protocol.app = partial(self._serve, host, certificate)
+        protocol.app = partial(self._serve, transport, host, certificate)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if first:
@@ -91,10 +91,17 @@ class Proxy:
         return protocol
 
     async def _serve(
-        self, host: str | None, certificate: bytes | None, scope: Scope, receive: Receive, send: Send
+        self,
+        transport: asyncio.Transport,
+        host: str | None,
+        certificate: bytes | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
         scope["simulated_host"] = host or _host_header(scope)
         scope["peer_certificate"] = certificate
+        scope["hang_up"] = transport.abort
         await self._application(scope, receive, send)
 
     def open_tunnel(self, transport: asyncio.Transport, host: str) -> None:

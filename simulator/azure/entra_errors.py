@@ -202,6 +202,22 @@ _ROWS = (
         "reference-error-codes",
         Provenance.ASSUMED,
     ),
+    Failure(
+        90033,
+        503,
+        "temporarily_unavailable",
+        "A transient error has occurred. Please try again.",
+        "Entra authentication and authorization error codes, AADSTS90033",
+        Provenance.DOCUMENTED,
+    ),
+    Failure(
+        90055,
+        429,
+        "temporarily_unavailable",
+        "There are too many incoming requests. Please try again later.",
+        "Entra authentication and authorization error codes, AADSTS90055",
+        Provenance.DOCUMENTED,
+    ),
 )
 
 FAILURES = {row.code: row for row in _ROWS}

@@ -42,7 +42,7 @@ def test_the_commands_exit_code_is_the_simulators(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--weather", "hail"), "calm, normal"),
+        (("--weather", "hail"), "calm, normal, storm, or a file"),
         (("--cloud", "/no/such/file"), "No such file"),
         (("--cluster", "nonsense"), "RESOURCE_GROUP/NAME"),
         (("--", "/no/such/command"), "No such file"),
@@ -54,6 +54,42 @@ def test_a_wrong_argument_is_told_without_a_traceback(tmp_path: Path, arguments:
     assert told.returncode != 0
     assert says in told.stderr + told.stdout
     assert "Traceback" not in told.stderr
+
+
+def test_the_ledger_is_one_page_with_a_source_for_every_rule_and_totals(tmp_path: Path) -> None:
+    told = simulate(tmp_path, "--ledger")
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    for area in ("arm", "entra", "graph", "key vault", "kubernetes", "weather", "webhook"):
+        assert any(line.startswith(f"{area} ") for line in lines), area
+    assert "\x1b" not in told.stdout
+    total, counted = lines[-1].split(" rules: ")
+    assert int(total) == sum(int(part.split()[0]) for part in counted.split(", ")) > 300
+
+
+def test_what_a_kept_simulator_holds_is_shown_by_names(tmp_path: Path) -> None:
+    assert "start one with --keep" in simulate(tmp_path, "--show").stderr
+    try:
+        simulate(tmp_path, "--keep")
+        told = simulate(tmp_path, "--show")
+        assert told.returncode == 0, told.stderr
+        for name in ("Visual Studio Premium with MSDN", "sysadminas", "vaults", "role assignments"):
+            assert name in told.stdout
+    finally:
+        simulate(tmp_path, "--stop")
+
+
+async def test_the_inventory_names_the_chain_and_no_secret(cloud: Cloud, fleet: Fleet) -> None:
+    await cloud.apply(fleet)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        text = (await http.get(f"{cloud.simulator.simulation.proxy_url}/holdings")).text
+    inventory = json.loads(text)
+    assert inventory["vaults"]["sysadminas-demo-kv"]["secrets"] == ["sysadminas-demo-kv-secret"]
+    (accounts,) = inventory["clusters"]["sysadminas"]["namespaces, their ServiceAccounts"]["sysadminas-demo"]
+    assert accounts.startswith("sysadminas-demo-sa as ")
+    assert "system:serviceaccount:sysadminas-demo:sysadminas-demo-sa" in text
+    assert CANARY not in text
+    assert os.environ["AZURE_CLIENT_SECRET"] not in text
 
 
 async def test_a_cluster_can_be_added_to_what_exists_at_the_start(tmp_path: Path) -> None:

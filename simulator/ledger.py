@@ -1,0 +1,47 @@
+"""The ledger as one page: every rule and route of the simulator, and how each is known."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections import Counter
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+
+from .provenance import LEDGER, Provenance, Rule
+
+_WIDTH = 240
+_COLOURS = {
+    Provenance.RECORDED: "green",
+    Provenance.DOCUMENTED: "cyan",
+    Provenance.REPORTED: "yellow",
+    Provenance.ASSUMED: "red",
+}
+
+
+def complete() -> list[Rule]:
+    """All rules by area and text. Imports every module of the simulator, since a rule is entered when its own is."""
+    package = importlib.import_module(__package__)
+    for module in pkgutil.walk_packages(package.__path__, f"{__package__}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    return sorted(LEDGER)
+
+
+def tell(console: Console | None = None) -> None:
+    """Print the page: a table by area, then the totals. Plain text where nobody looks at a terminal."""
+    console = console or Console()
+    rules = complete()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=_WIDTH, color_system=None)
+    table = Table("area", "rule", "known as", "source", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for area, own in groupby(rules, key=lambda rule: rule.area):
+        for rule in own:
+            colour = _COLOURS[rule.provenance]
+            table.add_row(area, rule.text, f"[{colour}]{rule.provenance}[/]", rule.source)
+    console.print(table)
+    counts = Counter(rule.provenance for rule in rules)
+    totals = ", ".join(f"{counts[provenance]} {provenance}" for provenance in Provenance)
+    console.print(f"\n{len(rules)} rules: {totals}", highlight=False, soft_wrap=True)
