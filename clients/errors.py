@@ -138,6 +138,8 @@ REACTIONS: Mapping[str, Reaction] = {
     "AADSTS700024": Reaction(Denied, "The ServiceAccount token has expired, or the clocks differ"),
     "AADSTS50166": Reaction(Transient, "Entra could not read the cluster's OIDC documents"),
     "AADSTS90061": Reaction(Transient, "Entra could not read the cluster's OIDC documents"),
+    "AADSTS90033": Reaction(Transient, "Entra is busy"),
+    "AADSTS90055": Reaction(Transient, "The service asks to slow down"),
 }
 """Error codes with a reaction that their HTTP status does not tell."""
 
@@ -155,7 +157,16 @@ _BY_STATUS: Mapping[int, Reaction] = {
 }
 
 _AADSTS = re.compile(r"AADSTS\d+")
-_UNANSWERED = re.compile(r"(Cannot connect to|Connection timeout to|Server disconnected).*")
+_UNANSWERED = re.compile(
+    r"(Cannot connect to|Connection timeout to|Server disconnected).*|Unexpected response from Microsoft Entra ID"
+)
+_HELMS_WEATHER = re.compile(
+    r"currently unable to handle the request|too many requests|server has asked for the client to slow down"
+    r"|an error on the server|connection reset by peer|connection refused|\bEOF\b|server closed|connection lost"
+    r"|i/o timeout|TLS handshake timeout|etcdserver|502 Bad Gateway|failed to download openapi",
+    re.IGNORECASE,
+)
+"""How helm tells that a request of its own failed by no fault of the chart."""
 _PRIVATE = re.compile(r"(?<=://)[^/@\s]+@|\?[^\s'\"]+")
 """Of a URL: a password before the host, and the query."""
 _NOISE = re.compile(r"\s*(Trace ID:.*|Correlation ID:.*|Timestamp:.*|Content: .*)", re.DOTALL)
@@ -228,7 +239,8 @@ def _sign_in(resource: str, error: AzureError) -> CloudError:
     if found := _AADSTS.search(message):
         return made(resource, 401, found.group(), _NOISE.sub("", message[found.start() :]))
     attempts = [line for line in message.splitlines() if line.startswith("\t")]
-    if attempts and (unanswered := _UNANSWERED.search(attempts[-1])):  # a chain of credentials stops at an outage
+    last = attempts[-1] if attempts else message  # a chain of credentials stops at an outage
+    if unanswered := _UNANSWERED.search(last):
         return _unreachable(resource, unanswered.group())
     advice = "Set AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, or sign in with az login"
     return Denied(resource, "no credential of the operator works", status=401, code="NoCredential", advice=advice)
@@ -258,7 +270,7 @@ def _from_kubernetes(resource: str, error: ApiException) -> CloudError:
 def _from_helm(resource: str, error: helm.Error) -> CloudError:
     said = (error.stderr or b"").decode("utf-8", "replace").strip()
     words = re.split(r"^Error: ", said, maxsplit=1, flags=re.MULTILINE)[-1] or type(error).__name__
-    if isinstance(error, helm.ConnectionError):
+    if isinstance(error, helm.ConnectionError) or _HELMS_WEATHER.search(words):
         return Transient(resource, words, code="HelmConnection")
     if isinstance(error, helm.ReleaseNotFoundError):
         return Missing(resource, words, code="ReleaseNotFound")

@@ -25,7 +25,7 @@ from kubernetes.aio.config import ConfigException, load_kube_config, load_kube_c
 
 from fleet import naming
 
-from .errors import Denied, Invalid, Missing, translated
+from .errors import CloudError, Denied, Invalid, Missing, translated
 from .traffic import Traffic
 from .waiting import Patience
 
@@ -95,10 +95,21 @@ class Kubernetes:
         return await self._call("POST", path, query, obj)
 
     async def try_pod(self, namespace: str, pod: Json) -> Json:
-        """The pod as it would be admitted, by a dry run: nothing is created. Failures are told at once."""
-        answer: Json = json.loads(
-            await self._once("POST", path_of("Pod", namespace), {"dryRun": "All"}, pod, "application/json")
-        )
+        """The pod as it would be admitted, by a dry run: nothing is created. A webhook's failure is told at once."""
+
+        async def admitted() -> Json | CloudError:
+            try:
+                data = await self._once("POST", path_of("Pod", namespace), {"dryRun": "All"}, pod, "application/json")
+            except CloudError as error:
+                if error.status == 500 and "webhook" in error.message:
+                    return error
+                raise
+            answer: Json = json.loads(data)
+            return answer
+
+        answer = await self._patience.request(admitted)
+        if isinstance(answer, CloudError):
+            raise answer
         return answer
 
     async def delete(self, path: str) -> None:

@@ -93,11 +93,15 @@ async def _read(clients: Clients, chain: Chain, assertion: str) -> None:
 
 
 async def _exchange(clients: Clients, chain: Chain, assertion: str) -> bool:
-    """Whether one more exchange succeeds. A new credential each time: one keeps the token it has."""
-    try:
+    """Whether one more exchange succeeds, however the weather is. A new credential each time: one keeps its token."""
+
+    async def exchange() -> None:
         with translated(chain.subject):
             async with _workload(clients, chain, assertion) as credential:
                 await credential.get_token("https://vault.azure.net/.default")
+
+    try:
+        await clients.patience.request(exchange)
     except CloudError:
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from clients import helm
@@ -68,9 +69,9 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
     if wanted.delivery is WebhookDelivery.CHART:
         assert wanted.version is not None
         values = {"azureTenantID": wanted.tenant_id}
-        await helm.install_or_upgrade(
-            kubernetes, RELEASE, CHART, REPOSITORY, wanted.version, values, namespace=CHART_NAMESPACE
-        )
+        install = partial(helm.install_or_upgrade, kubernetes, RELEASE, CHART, REPOSITORY, wanted.version, values)
+        # Helm makes some fifty requests, and gives up at the first that fails.
+        await clients.patience.request(partial(install, namespace=CHART_NAMESPACE), seconds=WEBHOOK_SECONDS)
 
     async def serving() -> bool | None:
         answer = await _answer(kubernetes)
@@ -94,7 +95,9 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:
         return
     kubernetes = await clients.cluster(fleet.cluster(webhook.cluster))
     try:
-        await helm.uninstall(kubernetes, RELEASE, namespace=CHART_NAMESPACE)
+        await clients.patience.request(
+            partial(helm.uninstall, kubernetes, RELEASE, namespace=CHART_NAMESPACE), seconds=WEBHOOK_SECONDS
+        )
     except Missing:
         return
 

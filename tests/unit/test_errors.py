@@ -251,6 +251,28 @@ def test_an_error_of_helm_is_classed_by_its_kind(error: Any, expected: type[Clou
     assert translated_error.message == "it failed"
 
 
+@pytest.mark.parametrize(
+    "before", ["", "DefaultAzureCredential failed\nAttempted credentials:\n\tEnvironmentCredential: "]
+)
+def test_a_gateways_page_instead_of_a_token_passes_by_itself(before: str) -> None:
+    page = "Unexpected response from Microsoft Entra ID: <html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
+    assert isinstance(translation(ClientAuthenticationError(f"{before}{page}")), Transient)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "could not get apiVersions from Kubernetes: the server is currently unable to handle the request",
+        'Patch "https://x/api/v1/secrets/one?fieldManager=helm": EOF',
+        'Get "https://x/version": read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer',
+        "the server has received too many requests and has asked us to try again later",
+        'an error on the server ("<html>") has prevented the request from succeeding (get secrets)',
+    ],
+)
+def test_bad_weather_that_helm_met_passes_by_itself(words: str) -> None:
+    assert isinstance(translation(helm.Error(1, b"", f"Error: UPGRADE FAILED: {words}".encode())), Transient)
+
+
 def test_helms_warnings_are_not_its_error() -> None:
     stderr = b'WARNING: "x" is group-readable\ncoalesce.go:286: warning\nError: UPGRADE FAILED: no\n'
     assert translation(helm.Error(1, b"", stderr)).message == "UPGRADE FAILED: no"
