@@ -15,7 +15,7 @@ SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
 # The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
 DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
 
-.PHONY: help demo test check crash clients stop setup format clean
+.PHONY: help demo test check crash storm clients stop setup format clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -43,6 +43,9 @@ test: $(READY) ## Run the tests
 
 crash: $(READY) ## Kill a reconcile at every request boundary, and run it again
 	@$(BIN)/python -m pytest tests/end_to_end/crash -m crash --timeout 900
+
+storm: $(READY) ## Reconcile in fifty storms
+	@$(BIN)/python -m pytest tests/integration/chain/test_storm.py -m 'storm or not storm' -n 2
 
 clients: $(READY) ## Let the real az, kubectl, helm and the SDK for Node judge the simulator
 	@tests/clients/install.sh

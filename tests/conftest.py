@@ -28,6 +28,7 @@ import httpx  # noqa: E402
 import pytest  # noqa: E402
 
 from clients.session import Clients, open_clients  # noqa: E402
+from clients.waiting import Patience  # noqa: E402
 from fleet.files import load  # noqa: E402
 from fleet.observed import Observed  # noqa: E402
 from fleet.plan import Plan, plan  # noqa: E402
@@ -52,6 +53,8 @@ class Cloud:
 
     simulator: Simulator
     http: httpx.AsyncClient
+    patience: Patience | None = None
+    """How the clients wait; in real seconds where none is given."""
 
     @property
     def journal(self) -> Any:
@@ -61,7 +64,7 @@ class Cloud:
     @asynccontextmanager
     async def clients(self) -> AsyncIterator[Clients]:
         """The operator's clients, as a flow opens them."""
-        async with open_clients() as clients:
+        async with open_clients(self.patience) as clients:
             yield clients
 
     async def observe(self, fleet: Fleet) -> Observed:
