@@ -45,6 +45,8 @@ class Node:
         cluster.pod_log = self.log
         self._runs: dict[str, PodRun] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._finishing: set[str] = set()
+        """Pods whose processes are being ended; changed meanwhile, they still stay until that is done."""
         self._addresses = 0
         pool = zlib.crc32(cluster.state.name.encode()) % 100_000_000
         self._name = f"aks-nodepool1-{pool:08}-vmss000000"
@@ -102,8 +104,9 @@ class Node:
         leaving = kind == "DELETED" or "deletionTimestamp" in pod["metadata"]
         if leaving:
             if (run := self._runs.pop(uid, None)) is not None:
+                self._finishing.add(uid)
                 self._in_background(self._finish(run))
-            elif kind != "DELETED" and pod["spec"].get("nodeName"):
+            elif kind != "DELETED" and pod["spec"].get("nodeName") and uid not in self._finishing:
                 self._remove(pod)
         elif uid not in self._runs and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
             self._begin(pod)
@@ -116,6 +119,7 @@ class Node:
     async def _finish(self, run: PodRun) -> None:
         self._kubelet.note(run.pod, "Killing", "Stopping containers")
         await run.end()
+        self._finishing.discard(run.pod["metadata"]["uid"])
         self._remove(run.pod)
 
     def _remove(self, pod: Json) -> None:

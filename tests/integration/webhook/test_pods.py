@@ -247,6 +247,22 @@ async def test_a_process_that_does_not_listen_is_killed(running: Running, monkey
     assert not processes(deaf)
 
 
+async def test_a_pod_that_is_changed_while_it_ends_stays_until_its_process_has_ended(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.kubernetes.pod_processes.GRACE_SECONDS", 0.1)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
+    await running.pod(containers=[script(deaf)])
+    await printed(running, "on")
+    delete(running.cluster, by_key("pods"), "default", "p", DeleteOptions())
+    leaving = running.cluster.get("pods", "p", "default")
+    assert leaving is not None
+    labels = {**leaving["metadata"].get("labels", {}), "changed": "meanwhile"}
+    running.cluster.write("pods", {**leaving, "metadata": {**leaving["metadata"], "labels": labels}})
+    await running.until(lambda: running.cluster.get("pods", "p", "default") is None, "gone")
+    assert not processes(deaf)
+
+
 async def test_with_the_cluster_end_its_processes_and_files(running: Running) -> None:
     await running.pod(containers=[script(WAIT)])
     await printed(running, "up")
