@@ -29,7 +29,7 @@ IDENTITIES = f"{SUBSCRIPTION}/resourceGroups/sysadminas-aks/providers/Microsoft.
 @pytest.fixture
 async def steady(tmp_path: Path) -> AsyncIterator[Cloud]:
     """A cloud that only throttles, slowly enough that no token comes back during a test."""
-    async with running_cloud(tmp_path / "simulator", dials=Dials(throttling=True), speed=1e-3) as running:
+    async with running_cloud(tmp_path / "simulator", dials=Dials(throttling=True), speed=1e-6) as running:
         yield running
 
 
