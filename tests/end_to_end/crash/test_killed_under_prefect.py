@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,30 @@ async def test_a_run_killed_when_is_finished_by_the_next_which_repeats_no_finish
         assert (await terminal.run("plan", DEMO_FLEET)).code == 0
 
 
+@pytest.mark.crash
+async def test_a_proof_that_was_cut_off_while_it_was_written_is_none(
+    home: Path, prefect: PrefectApi, tmp_path: Path
+) -> None:
+    async with running_cloud(tmp_path / "simulator") as cloud:
+        terminal = Terminal(cloud, home, {"PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(tmp_path / "results")})
+        assert (await terminal.run("reconcile", DEMO_FLEET)).code == 0
+        (proof,) = (tmp_path / "results").glob("proof-*")
+        whole = proof.read_bytes()
+        proof.write_bytes(b"")
+        before = len(cloud.journal.entries)
+        assert (await terminal.run("reconcile", DEMO_FLEET)).code == 0
+        asked = [entry.path for entry in cloud.journal.entries[before:]]
+        assert any(path.endswith("/serviceaccounts/sysadminas-demo-sa/token") for path in asked)
+        assert len(proof.read_bytes()) == len(whole)
+
+
 def _results(directory: Path) -> list[Any]:
-    """What Prefect has kept of the runs' results: all of it is JSON, none of it cut off."""
-    return [json.loads(content) for content in files_below(directory / "results").values()]
+    """What Prefect has kept of the runs' results, as JSON. A file that was being written may be cut off."""
+    found = []
+    for content in files_below(directory / "results").values():
+        with suppress(json.JSONDecodeError):
+            found.append(json.loads(content))
+    return found
 
 
 async def _reconcile_killed_at(terminal: Terminal, method: str, path: str) -> None:
