@@ -96,13 +96,13 @@ async def stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
-        try:
-            async with asyncio.timeout(GRACE_SECONDS):
-                await process.wait()
-        except TimeoutError:
+        # Not asyncio.timeout: until Python 3.11.4 it takes a task's own cancellation, which leads here, for its end.
+        ended = asyncio.ensure_future(process.wait())
+        await asyncio.wait({ended}, timeout=GRACE_SECONDS)
+        if not ended.done():
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+        await ended
     # Its children are in the session that it was started with; in a container they could not outlive it either.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
