@@ -68,46 +68,24 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
 
 def found_on_application(identity: str, object_id: str, credential: GraphCredential) -> Found:
     """A credential as Graph tells it."""
-    return Found(
-        resource=_value(
-            identity,
-            IdentityKind.APPLICATION,
-            name=credential.name,
-            issuer=credential.issuer,
-            subject=credential.subject,
-            audiences=credential.audiences,
-            object_id=object_id,
-        )
-    )
+    return Found(resource=_value(identity, IdentityKind.APPLICATION, credential, object_id=object_id))
 
 
 def found_on_managed_identity(identity: str, resource_group: str, credential: ArmCredential) -> Found:
     """A credential as ARM tells it."""
-    return Found(
-        resource=_value(
-            identity,
-            IdentityKind.MANAGED_IDENTITY,
-            name=credential.name,
-            issuer=credential.issuer,
-            subject=credential.subject,
-            audiences=credential.audiences,
-            resource_group=resource_group,
-        )
-    )
+    return Found(resource=_value(identity, IdentityKind.MANAGED_IDENTITY, credential, resource_group=resource_group))
 
 
 def _value(
     identity: str,
     kind: IdentityKind,
+    credential: GraphCredential | ArmCredential,
     *,
-    name: str | None,
-    issuer: str | None,
-    subject: str | None,
-    audiences: list[str] | None,
     object_id: str | None = None,
     resource_group: str | None = None,
 ) -> FederatedIdentityCredential:
-    parts = (subject or "").split(":")
+    subject = credential.subject or ""
+    parts = subject.split(":")
     in_cluster = len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]
     return FederatedIdentityCredential(
         identity=identity,
@@ -117,10 +95,10 @@ def _value(
         cluster="",
         namespace=parts[2] if in_cluster else "",
         service_account=parts[3] if in_cluster else "",
-        name=name,
-        issuer=issuer or "",
-        subject=subject or "",
-        audience=", ".join(audiences or ()),
+        name=credential.name,
+        issuer=credential.issuer or "",
+        subject=subject,
+        audience=", ".join(credential.audiences or ()),
     )
 
 
