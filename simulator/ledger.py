@@ -1,4 +1,4 @@
-"""The ledger as one page: every rule and route of the simulator, and how each is known."""
+"""The ledger as one page: every rule and route of the simulator, how each is known, and what is in doubt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import groupby
 from rich.console import Console
 from rich.table import Table
 
-from .provenance import LEDGER, Provenance, Rule
+from .provenance import DOUBTS, LEDGER, Provenance, Rule
 
 _WIDTH = 240
 _COLOURS = {
@@ -31,17 +31,26 @@ def complete() -> list[Rule]:
 
 
 def tell(console: Console | None = None) -> None:
-    """Print the page: a table by area, then the totals. Plain text where nobody looks at a terminal."""
+    """Print the page: a table by area, the doubts, then the totals. Plain text where nobody looks at a terminal."""
     console = console or Console()
     rules = complete()
     if not console.is_terminal:
         console = Console(file=console.file, width=_WIDTH, color_system=None)
-    table = Table("area", "rule", "known as", "source", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = _table("area", "rule", "known as", "source")
     for area, own in groupby(rules, key=lambda rule: rule.area):
         for rule in own:
             colour = _COLOURS[rule.provenance]
             table.add_row(area, rule.text, f"[{colour}]{rule.provenance}[/]", rule.source)
     console.print(table)
+    console.print("\nIn doubt: the sources are silent or disagree\n", highlight=False)
+    doubts = _table("area", "not known", "the simulator", "source")
+    for doubt in sorted(DOUBTS):
+        doubts.add_row(doubt.area, doubt.question, doubt.chosen, doubt.source)
+    console.print(doubts)
     counts = Counter(rule.provenance for rule in rules)
     totals = ", ".join(f"{counts[provenance]} {provenance}" for provenance in Provenance)
-    console.print(f"\n{len(rules)} rules: {totals}", highlight=False, soft_wrap=True)
+    console.print(f"\n{len(rules)} rules: {totals}; {len(DOUBTS)} doubts", highlight=False, soft_wrap=True)
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="bold")

@@ -35,8 +35,24 @@ class Rule:
     source: str
 
 
-LEDGER: set[Rule] = set()
-"""Every rule of the modules imported so far."""
+LEDGER: dict[Rule, object] = {}
+"""Every rule of the modules imported so far, and what implements it: a function, a route, a row of a table."""
+
+
+@dataclass(frozen=True, order=True)
+class Doubt:
+    """Where the sources are silent or contradict each other, and what the simulator does all the same."""
+
+    area: str
+    question: str
+    """What is not known, or who says what."""
+    chosen: str
+    """What the simulator does."""
+    source: str
+
+
+DOUBTS: set[Doubt] = set()
+"""Every doubt of the modules imported so far."""
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -49,7 +65,17 @@ def rule(area: str, text: str, provenance: Provenance, source: str) -> Callable[
     """
 
     def enter(function: Function) -> Function:
-        LEDGER.add(Rule(area, text, provenance, source))
+        LEDGER[Rule(area, text, provenance, source)] = function
+        return function
+
+    return enter
+
+
+def doubt(area: str, question: str, chosen: str, source: str) -> Callable[[Function], Function]:
+    """Note beside the decorated function that what it does in this point is not known for certain."""
+
+    def enter(function: Function) -> Function:
+        DOUBTS.add(Doubt(area, question, chosen, source))
         return function
 
     return enter

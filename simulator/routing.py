@@ -78,8 +78,9 @@ class Routes:
         """Decorate the handler of ``METHOD /path/{with}/{parameters}``; the first matching row answers."""
 
         def enter(handler: Handler) -> Handler:
-            LEDGER.add(Rule(self.area, f"{method} {template}", provenance, source))
-            self.table.append(Route(method, template, _compile(template, ignore_case=self.ignore_case), handler))
+            route = Route(method, template, _compile(template, ignore_case=self.ignore_case), handler)
+            LEDGER[Rule(self.area, f"{method} {template}", provenance, source)] = route
+            self.table.append(route)
             return handler
 
         return enter

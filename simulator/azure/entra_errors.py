@@ -223,7 +223,7 @@ _ROWS = (
 FAILURES = {row.code: row for row in _ROWS}
 """By AADSTS number."""
 
-LEDGER.update(Rule("entra", f"AADSTS{row.code} {row.error}", row.provenance, row.source) for row in _ROWS)
+LEDGER.update({Rule("entra", f"AADSTS{row.code} {row.error}", row.provenance, row.source): row for row in _ROWS})
 
 
 def failure(code: int, now: datetime, **gaps: str) -> Refusal:

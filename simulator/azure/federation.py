@@ -15,7 +15,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 
 from .entra_errors import failure
 from .state import FederatedCredential, Trust
@@ -61,8 +61,11 @@ def twin(credentials: Iterable[FederatedCredential], name: str, trust: Trust) ->
     )
 
 
-@rule(
-    "graph", "how the 21st credential is refused is not known", Provenance.ASSUMED, "federated-credentials.yaml more_th"
+@doubt(
+    "graph",
+    "with which code and words the 21st credential is refused",
+    "400 Request_BadRequest that names the limit; of a managed identity 400 BadRequest",
+    "wire/federated-credentials.yaml more_than_20",
 )
 def full(credentials: Sequence[FederatedCredential]) -> bool:
     """Whether there is no room for another one."""
