@@ -1,0 +1,135 @@
+"""Runs, for each switch, the tests that could notice it, in a forked process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pytest
+
+from .recording import JUDGES, KINDS, Test, kind_of
+from .switches import Switch
+from .touched import name_of
+
+_MOST_TESTS = {"flow": 10, "client": 6, "contract": 40}
+"""How many tests of a kind are asked before the next kind is."""
+_SECONDS = 90
+"""Of one test: a rule that is off may leave a client waiting, which is noticed too."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one switch."""
+
+    switch: Switch
+    kind: str
+    """Which kind of test noticed, '' for none."""
+    test: str
+    asked: int
+    """How many tests apply the rule."""
+
+    @property
+    def noticed(self) -> bool:
+        """Whether a test turned red."""
+        return bool(self.test)
+
+    def as_row(self) -> dict[str, Any]:
+        """For the JSON file."""
+        rule = asdict(self.switch.rule)
+        return {**rule, "off": self.switch.means, "kind": self.kind, "test": self.test, "asked": self.asked}
+
+
+def judge(
+    switches: Sequence[Switch], tests: Iterable[Test], *, jobs: int, tell: Callable[[Verdict], None]
+) -> list[Verdict]:
+    """The verdicts, in the order of the switches; ``tell`` hears each as it falls."""
+    _import_tests()
+    tests = list(tests)
+    verdicts: dict[str, Verdict] = {}
+    waiting = list(switches[::-1])
+    running: dict[int, tuple[Switch, list[Test], int]] = {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            switch = waiting.pop()
+            concerned = [test for test in tests if name_of(switch.rule) in test.rules]
+            process, results = _fork(switch, concerned)
+            running[process] = (switch, concerned, results)
+        process, _ = os.wait()
+        switch, concerned, results = running.pop(process)
+        with os.fdopen(results) as lines:
+            name = lines.read().strip()
+        verdicts[switch.name] = Verdict(switch, kind_of(name) if name else "", name, len(concerned))
+        tell(verdicts[switch.name])
+    return [verdicts[switch.name] for switch in switches]
+
+
+def _import_tests() -> None:
+    """Once here, so that the forked processes need not."""
+    with _silence():
+        pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *JUDGES])
+
+
+def _fork(switch: Switch, concerned: Sequence[Test]) -> tuple[int, int]:
+    """The process, and what to read from when it has ended: the name of the test that turned red, if any."""
+    reading, writing = os.pipe()
+    if process := os.fork():
+        os.close(writing)
+        return process, reading
+    try:
+        os.close(reading)
+        switch.throw()
+        with _silence():
+            noticed = _first_red(concerned)
+        os.write(writing, noticed.encode())
+    finally:
+        os._exit(0)
+
+
+def _first_red(concerned: Sequence[Test]) -> str:
+    for kind, _ in KINDS:
+        # Those that apply few rules are about this one, most likely; of those the quick ones.
+        own = sorted((test for test in concerned if test.kind == kind), key=lambda test: len(test.rules) + test.seconds)
+        if red := _red_among([test.name for test in own[: _MOST_TESTS[kind]]]):
+            return red
+    return ""
+
+
+def _red_among(names: list[str]) -> str:
+    """The first test that fails, or hangs, with the rule switched off."""
+    if not names:
+        return ""
+    listener = _Listener()
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout", str(_SECONDS)]
+    pytest.main([*options, *names], plugins=[listener])
+    return listener.red
+
+
+class _Listener:
+    """Hears which test was the first to fail."""
+
+    def __init__(self) -> None:
+        self.red = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A failure in set-up or teardown counts as well."""
+        if report.failed and not self.red:
+            self.red = report.nodeid
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing that tests or dying servers print comes through."""
+    sys.stdout.flush()
+    kept = [os.dup(1), os.dup(2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for target in (1, 2):
+            os.dup2(nowhere, target)
+        yield
+    finally:
+        for target, original in zip((1, 2), kept, strict=True):
+            os.dup2(original, target)

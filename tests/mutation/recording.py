@@ -1,0 +1,66 @@
+"""Which rules each test applies, as one run of the tests has noted it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+JUDGES = ("tests/integration",)
+"""What is run and may judge."""
+
+KINDS = (
+    ("flow", ("tests/integration/chain/", "tests/end_to_end/")),
+    ("client", ("tests/clients/", "tests/integration/kubernetes/test_kubernetes_clients.py")),
+    ("contract", ("tests/",)),
+)
+"""What a test is, by where it lives: one of our flows, of an unmodified client, or of the wire contract alone."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test that passes."""
+
+    __test__ = False  # pytest: a value, not a test
+
+    name: str
+    """pytest's node id."""
+    seconds: float
+    rules: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        """Of :data:`KINDS`."""
+        return kind_of(self.name)
+
+
+def kind_of(name: str) -> str:
+    """The kind of the test with this node id."""
+    return next(kind for kind, places in KINDS if name.startswith(places))
+
+
+def read(folder: Path) -> list[Test]:
+    """What an earlier run has noted there; nothing where there was none."""
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text(encoding="utf-8").splitlines()]
+    noted = [json.loads(line) for line in lines]
+    return [Test(one["test"], one["seconds"], frozenset(one["rules"])) for one in noted]
+
+
+def make(folder: Path) -> list[Test]:
+    """Run the tests once. A test that fails judges nothing; that is what ``make test`` is for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    print("Running the tests once, noting which rules each applies", flush=True)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.mutation.touched", "-n", "2", "--dist", "loadscope"]
+    subprocess.run(
+        [*command, *JUDGES],
+        cwd=ROOT,
+        env={**os.environ, "WORKLOAD_IDENTITY_TOUCHED": str(folder)},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    return read(folder)
