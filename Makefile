@@ -36,7 +36,7 @@ demo: $(READY) ## Run the tutorial for real against a simulated cloud on this ma
 	@$(DEMO) $(SIMULATE) --keep -- $(BIN)/workload-identity reconcile deployments/demo/fleet.yaml
 
 stop: ## End the simulator and the Prefect server that make demo left running
-	@if [ -e $(READY) ]; then $(SIMULATE) --stop; $(BIN)/workload-identity stop; fi
+	@if [ -e $(READY) ]; then $(SIMULATE) stop; $(BIN)/workload-identity stop; fi
 
 test: $(READY) ## Run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
+from . import snapshots
+from .azure.wire import json_object
 from .holdings import held
 from .provenance import Provenance
 from .routing import Refusal, Routes
@@ -56,3 +58,19 @@ async def not_simulated(simulation: Simulation, request: Request) -> Response:  
 async def holdings(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
     """What there is, by names; no value of a secret, no key, no token."""
     return JSONResponse(held(simulation))
+
+
+@ROUTES.add("GET", "/snapshot", Provenance.ASSUMED, "our own")
+async def snapshot(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
+    """The whole state, secrets among it."""
+    return JSONResponse(snapshots.taken(simulation))
+
+
+@ROUTES.add("POST", "/restore", Provenance.ASSUMED, "our own")
+async def restore(simulation: Simulation, request: Request) -> Response:
+    """Make the simulation what it was when the snapshot in the body was taken."""
+    try:
+        await snapshots.put_back(simulation, await json_object(request))
+    except snapshots.NotASnapshot as error:
+        raise Refusal(400, "NotASnapshot", str(error)) from None
+    return JSONResponse({"status": "ok"})

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
-from pydantic import TypeAdapter
 
+from . import snapshots
 from .authority import Authority
 from .azure import start
-from .azure.cluster_operations import attach
 from .azure.state import AzureState
 from .clock import Clock
 from .hosts import Hosts
 from .journal import Journal
-from .kubernetes.cluster import Cluster, ClusterState
+from .outside import Outside
 from .proxy import Proxy
 from .simulation import Simulation
 from .weather import Weather
 
-_AZURE = TypeAdapter(AzureState)
-_CLUSTERS = TypeAdapter(dict[str, ClusterState])
+SIMULATOR = "WORKLOAD_IDENTITY_SIMULATOR"
+"""The variable that tells ``simulate show`` and its like which simulator is meant: the address of its port."""
 
 
 @dataclass
@@ -33,7 +30,7 @@ class Simulator:
 
     simulation: Simulation
     proxy: Proxy
-    _client: httpx.AsyncClient
+    _outside: Outside
 
     @classmethod
     async def serve(
@@ -45,10 +42,13 @@ class Simulator:
         port: int = 0,
         journal: Path | None = None,
         snapshot: Path | None = None,
+        issuer_authorities: Sequence[Path] = (),
     ) -> Simulator:
         """Serve on 127.0.0.1 what ``beginning`` describes, or what an existing ``snapshot`` file holds.
 
-        ``directory`` keeps the certificate authority and the pods' files. Raises OSError where the port is taken.
+        ``directory`` keeps the certificate authority and the pods' files. ``issuer_authorities`` are PEM files that
+        vouch for real issuers on this machine. Raises OSError where the port is taken or such a file is none, and
+        :class:`~.snapshots.NotASnapshot`.
         """
         directory.mkdir(parents=True, exist_ok=True)
         weather = weather or Weather(Clock())
@@ -62,37 +62,24 @@ class Simulator:
             fetch=_nothing_to_fetch,
         )
         hosts = Hosts(simulation)
-        client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(hosts),
-            mounts={f"all://{host}": httpx.AsyncHTTPTransport() for host in ("127.0.0.1", "localhost")},
-            headers={"User-Agent": "Entra"},
-            timeout=10,
-        )
-
-        async def fetch(url: str) -> httpx.Response:
-            host = httpx.URL(url).host
-            if not hosts.resolves(host):
-                message = f"{host} has no address"
-                raise httpx.ConnectError(message)
-            return await client.get(url)
-
-        simulation.fetch = fetch
+        outside = Outside(hosts, issuer_authorities)
+        simulation.fetch = outside.get
         proxy = Proxy(hosts, simulation.authority, hosts.resolves)
         simulation.proxy_url = f"http://127.0.0.1:{await proxy.start(port)}"
         if snapshot is not None and snapshot.exists():
-            await _restore(simulation, snapshot)
+            await snapshots.put_back(simulation, snapshots.read(snapshot))
         else:
             await start.begin(simulation, beginning)
-        return cls(simulation, proxy, client)
+        return cls(simulation, proxy, outside)
 
     async def stop(self, snapshot: Path | None = None) -> None:
         """Stop serving and end the pods; with ``snapshot`` keep the state in that file."""
         for cluster in self.simulation.clusters.values():
             await cluster.stop()
         await self.proxy.stop()
-        await self._client.aclose()
+        await self._outside.close()
         if snapshot is not None:
-            snapshot.write_text(_frozen(self.simulation), encoding="utf-8")
+            snapshots.write(snapshot, snapshots.taken(self.simulation))
 
     def environment(self) -> dict[str, str]:
         """The variables that bring unmodified clients here, signed in as the first operator.
@@ -119,26 +106,9 @@ class Simulator:
             "AZURE_CLIENT_ID": operator.client_id,
             "AZURE_CLIENT_SECRET": operator.client_secret,
             "AZURE_SUBSCRIPTION_ID": next(iter(azure.subscriptions)),
+            SIMULATOR: proxy,
         }
 
 
 async def _nothing_to_fetch(url: str) -> httpx.Response:
     raise httpx.ConnectError(url)
-
-
-def _frozen(simulation: Simulation) -> str:
-    clusters = {key: cluster.state for key, cluster in simulation.clusters.items()}
-    return json.dumps(
-        {
-            "azure": _AZURE.dump_python(simulation.azure, mode="json"),
-            "clusters": _CLUSTERS.dump_python(clusters, mode="json"),
-        }
-    )
-
-
-async def _restore(simulation: Simulation, snapshot: Path) -> None:
-    kept: Mapping[str, Any] = json.loads(snapshot.read_text(encoding="utf-8"))
-    simulation.azure = _AZURE.validate_python(kept["azure"])
-    for key, state in _CLUSTERS.validate_python(kept["clusters"]).items():
-        simulation.clusters[key] = Cluster(state, simulation.clock)
-        await attach(simulation, simulation.clusters[key])

@@ -20,7 +20,7 @@ os.environ.pop("SSL_CERT_DIR", None)
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 # E402: what follows imports aiohttp, and must find the environment as it is set above.
-from collections.abc import AsyncIterator, Iterator  # noqa: E402
+from collections.abc import AsyncIterator, Iterator, Sequence  # noqa: E402
 from contextlib import asynccontextmanager  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from typing import Any  # noqa: E402
@@ -119,6 +119,7 @@ async def running_cloud(
     seed: int = 0,
     cloud: str | None = None,
     snapshot: Path | None = None,
+    issuer_authorities: Sequence[Path] = (),
 ) -> AsyncIterator[Cloud]:
     """Serve a cloud, with this process signed in to it."""
     weather = Weather(Clock(), dials, speed, seed)
@@ -132,6 +133,7 @@ async def running_cloud(
         weather=weather,
         journal=directory / "requests.jsonl",
         snapshot=snapshot,
+        issuer_authorities=issuer_authorities,
     )
     environment = {**simulator.environment(), "KEYVAULT_SECRET_VALUE": CANARY}
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):

@@ -68,7 +68,7 @@ class Terminal:
 
     def leave_cloud(self) -> None:
         """End the simulated cloud."""
-        self._simulator("--stop")
+        self._simulator("stop")
 
     def _simulator(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "simulator", "--directory", str(self.directory / "simulator"), *arguments]

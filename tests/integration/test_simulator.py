@@ -46,8 +46,13 @@ def test_the_commands_exit_code_is_the_simulators(tmp_path: Path) -> None:
         (("--cloud", "/no/such/file"), "No such file"),
         (("--cluster", "nonsense"), "RESOURCE_GROUP/NAME"),
         (("--", "/no/such/command"), "No such file"),
+        (("--snapshot", str(DEMO_CLOUD), "--", "true"), "not a snapshot of a simulated cloud"),
+        (("--issuer-ca", str(DEMO_CLOUD), "--", "true"), "no certificate"),
+        (("--issuer-ca", "/no/such/file", "--", "true"), "No such file"),
+        (("restore", "/no/such/file"), "No such file"),
+        (("nonsense",), "No such command"),
     ],
-    ids=["weather", "cloud", "cluster", "command"],
+    ids=["weather", "cloud", "cluster", "command", "snapshot", "authority", "no-authority", "restore", "subcommand"],
 )
 def test_a_wrong_argument_is_told_without_a_traceback(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
     told = simulate(tmp_path, *arguments)
@@ -69,15 +74,55 @@ def test_the_ledger_is_one_page_with_a_source_for_every_rule_and_totals(tmp_path
 
 
 def test_what_a_kept_simulator_holds_is_shown_by_names(tmp_path: Path) -> None:
-    assert "start one with --keep" in simulate(tmp_path, "--show").stderr
+    assert "start one with --keep" in simulate(tmp_path, "show").stderr
     try:
         simulate(tmp_path, "--keep")
-        told = simulate(tmp_path, "--show")
+        told = simulate(tmp_path, "show")
         assert told.returncode == 0, told.stderr
         for name in ("Visual Studio Premium with MSDN", "sysadminas", "vaults", "role assignments"):
             assert name in told.stdout
     finally:
-        simulate(tmp_path, "--stop")
+        simulate(tmp_path, "stop")
+
+
+INSIDE = (sys.executable, "-m", "simulator")
+
+
+def test_a_command_inside_asks_the_simulator_that_it_runs_in(tmp_path: Path) -> None:
+    told = simulate(tmp_path, "--", *INSIDE, "--directory", str(tmp_path / "elsewhere"), "show")
+    assert told.returncode == 0, told.stderr
+    assert "sysadminas" in told.stdout
+
+
+def test_a_running_simulator_becomes_again_what_its_snapshot_says(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    client = httpx.Client(trust_env=False)
+    try:
+        simulate(tmp_path, "--keep")
+        proxy = json.loads((tmp_path / "running.json").read_text(encoding="utf-8"))["proxy"]
+        assert simulate(tmp_path, "snapshot", str(kept)).returncode == 0
+        assert kept.stat().st_mode & 0o077 == 0, "it holds secrets"
+        before = client.get(f"{proxy}/holdings").json()
+        emptied = json.loads(kept.read_text(encoding="utf-8"))
+        emptied["azure"]["role_assignments"], emptied["clusters"] = {}, {}
+        (tmp_path / "emptied.json").write_text(json.dumps(emptied), encoding="utf-8")
+        assert simulate(tmp_path, "restore", str(tmp_path / "emptied.json")).returncode == 0
+        assert client.get(f"{proxy}/holdings").json()["clusters"] == {}
+        assert simulate(tmp_path, "restore", str(kept)).returncode == 0
+        assert client.get(f"{proxy}/holdings").json() == before
+    finally:
+        client.close()
+        simulate(tmp_path, "stop")
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "not JSON", '{"azure": 7, "clusters": {}}'])
+def test_what_is_no_snapshot_is_refused_and_changes_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / "kept.json").write_text(content, encoding="utf-8")
+    inside = (*INSIDE, "restore", str(tmp_path / "kept.json"))
+    told = simulate(tmp_path, "--", *inside)
+    assert told.returncode == 1
+    assert "snapshot of a simulated cloud" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 async def test_the_inventory_names_the_chain_and_no_secret(cloud: Cloud, fleet: Fleet) -> None:
