@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from . import holdings, ledger, running, serving, snapshots
+from .breakage import catalogue as faults
 from .running import Trouble
 
 DEFAULT_CLOUD = Path(__file__).parent.parent / "deployments" / "demo" / "cloud.yaml"
@@ -107,6 +108,22 @@ def restore(context: typer.Context, file: Path) -> None:
     except snapshots.NotASnapshot as error:
         raise Trouble(str(error)) from error
     running.ask(context.obj.directory, "POST", "/restore", kept)
+
+
+@app.command(name="break")
+def break_(
+    context: typer.Context,
+    fault: Annotated[str, typer.Argument(help="By its name; none lists them.")] = "",
+    subject: Annotated[
+        str, typer.Argument(metavar="[NAMESPACE/SERVICE_ACCOUNT]", help="Whose chain; none is the only one there is.")
+    ] = "",
+) -> None:
+    """Break one link of a workload's chain, to see what it looks like and find out what mends it."""
+    if not fault:
+        faults.tell()
+        return
+    done = running.ask(context.obj.directory, "POST", "/break", {"fault": fault, "subject": subject})["done"]
+    typer.echo(f"Broken: {done}.")
 
 
 @app.command()

@@ -7,6 +7,7 @@ that "takes a while" is computed from the instant at which it will be reached, n
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
@@ -29,6 +30,23 @@ class Clock:
     def step(self, seconds: float) -> None:
         """Move the clock forward."""
         self._ahead += timedelta(seconds=seconds)
+
+
+class Skewed(Clock):
+    """A clock that is wrong by so many seconds, and goes with the right one."""
+
+    def __init__(self, right: Clock, ahead: Callable[[], float]) -> None:
+        """``ahead`` is asked at every look: below nought the clock is behind."""
+        super().__init__()
+        self._right, self._seconds = right, ahead
+
+    def now(self) -> datetime:
+        """What it shows."""
+        return self._right.now() + timedelta(seconds=self._seconds())
+
+    def step(self, seconds: float) -> None:
+        """Move the right one forward, and this with it."""
+        self._right.step(seconds)
 
 
 def stopwatch() -> float:

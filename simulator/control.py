@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
-from . import snapshots
+from . import breakage, snapshots
 from .azure.wire import json_object
 from .holdings import held
 from .provenance import Provenance
@@ -74,3 +74,14 @@ async def restore(simulation: Simulation, request: Request) -> Response:
     except snapshots.NotASnapshot as error:
         raise Refusal(400, "NotASnapshot", str(error)) from None
     return JSONResponse({"status": "ok"})
+
+
+@ROUTES.add("POST", "/break", Provenance.ASSUMED, "our own")
+async def break_(simulation: Simulation, request: Request) -> Response:
+    """Break what the body says: ``fault``, by its name in the catalogue, of ``subject``."""
+    asked = await json_object(request)
+    try:
+        done = await breakage.break_(simulation, str(asked.get("fault", "")), str(asked.get("subject", "")))
+    except breakage.NotBreakable as error:
+        raise Refusal(400, "NotBreakable", str(error)) from None
+    return JSONResponse({"done": done})

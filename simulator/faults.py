@@ -51,6 +51,9 @@ class Faults:
         weather = self._simulation.weather
         if "hang_up" not in scope or not apologies.knows(host):
             return None
+        cluster = self._simulation.cluster_by_host(host)
+        if cluster is not None and not cluster.state.reachable:
+            return Fault()
         if weather.dials.throttling and (refused := self._throttle.take(throttling.limits(host, scope))):
             return _throttled(weather, host, *refused)
         struck = weather.strikes("busy", "server_errors", "resets", "unanswered")

@@ -51,7 +51,8 @@ class Hosts:
         if host.endswith(".vault.azure.net"):
             return vault_data.resolves(self._simulation, host)
         if host.endswith(".azmk8s.io"):
-            return self._simulation.cluster_by_host(host) is not None
+            cluster = self._simulation.cluster_by_host(host)
+            return cluster is not None and cluster.state.reachable
         return self._service(host) is not None
 
     def _service(self, host: str) -> ASGIApp | None:

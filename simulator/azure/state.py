@@ -54,7 +54,7 @@ class Subscription:
     providers: dict[str, Registration] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(slots=True)
 class Trust:
     """What a federated credential accepts; compared character by character."""
 
@@ -63,7 +63,7 @@ class Trust:
     audiences: list[str]
 
 
-@dataclass
+@dataclass(slots=True)
 class FederatedCredential:
     """A federated identity credential of an application or a managed identity."""
 
@@ -77,7 +77,7 @@ class FederatedCredential:
     former: Trust | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Application:
     """An application object; ``body`` is what Graph answers, without the OData context."""
 
@@ -91,7 +91,7 @@ class Application:
     deleted_at: datetime | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class ServicePrincipal:
     """A service principal; its ``id`` is what role assignments and access policies name."""
 
@@ -100,7 +100,7 @@ class ServicePrincipal:
     deleted_at: datetime | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class ManagedIdentity:
     """A user-assigned managed identity; ``body`` is what ARM answers."""
 
@@ -109,7 +109,7 @@ class ManagedIdentity:
     federated: list[FederatedCredential] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class RoleAssignment:
     """A role assignment; ``body`` is what ARM lists."""
 
@@ -141,7 +141,7 @@ class ManagedCluster:
     operation: Operation | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class SecretVersion:
     """One version of a secret; times in whole Unix seconds."""
 

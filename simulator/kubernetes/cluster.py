@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.clock import Clock
+from simulator.clock import Clock, Skewed
 
 from . import apply, controllers, registry, signing
 from .context import CONTROLLER, Options, User
@@ -55,6 +55,12 @@ class ClusterState:
     revision: int = 0
     ca: str = ""
     """PEM of the authority that vouches for the API server, published to the pods; may be empty."""
+    unpublished: list[str] = field(default_factory=list)
+    """What its issuer fails to publish: ``configuration``, ``keys``, or the ``newest key``."""
+    clock_ahead: float = 0.0
+    """Seconds by which its clock is ahead of the others'."""
+    reachable: bool = True
+    """Whether its API server answers."""
 
 
 class Cluster:
@@ -65,7 +71,7 @@ class Cluster:
 
     def __init__(self, state: ClusterState, clock: Clock, seed: int = 0) -> None:
         self.state = state
-        self.clock = clock
+        self.clock: Clock = Skewed(clock, lambda: state.clock_ahead)
         self.store = Store(state)
         self.webhook_backends: dict[str, Backend] = {}
         """By "namespace/service": what answers admission reviews sent to that service."""
@@ -156,7 +162,8 @@ class Cluster:
 
     def jwks(self) -> Json:
         """The public keys, as the issuer publishes them."""
-        return {"keys": [signing.public_jwk(key) for key in self.state.keys]}
+        keys = self.state.keys[1:] if "newest key" in self.state.unpublished else self.state.keys
+        return {"keys": [signing.public_jwk(key) for key in keys]}
 
     async def start(self) -> None:
         """Run the controllers as tasks until :meth:`stop`. What one of them raises ends it and is logged."""

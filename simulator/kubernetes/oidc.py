@@ -59,11 +59,11 @@ ROUTES = Routes("kubernetes", _envelope)
 """The public issuer of AKS clusters, at ``<location>.oic.prod-aks.azure.com``; everybody may read it."""
 
 
-def _issuing(simulation: Simulation, request: Request) -> Cluster:
+def _issuing(simulation: Simulation, request: Request, document: str) -> Cluster:
     host = request.scope.get("simulated_host") or request.url.hostname
     issuer = f"https://{host}/{request.path_params['tenant']}/{request.path_params['guid']}/"
     for cluster in simulation.clusters.values():
-        if cluster.state.issuer == issuer:
+        if cluster.state.issuer == issuer and document not in cluster.state.unpublished:
             return cluster
     raise Refusal(404, "NotFound", f"No issuer {issuer}")
 
@@ -72,9 +72,9 @@ def _issuing(simulation: Simulation, request: Request) -> Cluster:
     "GET", "/{tenant}/{guid}/.well-known/openid-configuration", Provenance.DOCUMENTED, "AKS: use the OIDC issuer"
 )
 async def _configuration(simulation: Simulation, request: Request) -> Response:
-    return JSONResponse(configuration(_issuing(simulation, request)), headers=_CACHED)
+    return JSONResponse(configuration(_issuing(simulation, request, "configuration")), headers=_CACHED)
 
 
 @ROUTES.add("GET", "/{tenant}/{guid}/openid/v1/jwks", Provenance.DOCUMENTED, "AKS: use the OIDC issuer")
 async def _keys(simulation: Simulation, request: Request) -> Response:
-    return JSONResponse(_issuing(simulation, request).jwks(), headers=_CACHED)
+    return JSONResponse(_issuing(simulation, request, "keys").jwks(), headers=_CACHED)

@@ -22,7 +22,7 @@ class Compacted(Exception):
     """The revision asked for is older than the remembered history."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """One write. ``object`` is the new state (for DELETED the last one), ``previous`` what was there before."""
 

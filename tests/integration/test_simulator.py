@@ -13,6 +13,7 @@ import pytest
 
 from fleet.spec import Fleet
 from simulator.azure import start
+from simulator.breakage.catalogue import LINKS
 from simulator.server import Simulator
 from tests.conftest import CANARY, DEMO_CLOUD, ROOT, Cloud, running_cloud
 
@@ -115,8 +116,21 @@ def test_a_running_simulator_becomes_again_what_its_snapshot_says(tmp_path: Path
         simulate(tmp_path, "stop")
 
 
+def test_the_faults_are_listed_by_the_links_of_the_chain(tmp_path: Path) -> None:
+    told = simulate(tmp_path, "break")
+    assert told.returncode == 0, told.stderr
+    links = [line.split("  ")[0].strip() for line in told.stdout.splitlines() if line[:1].strip()]
+    assert list(dict.fromkeys(links))[1:] == list(LINKS)
+
+
+def test_a_fault_is_injected_from_a_shell_inside_and_told(tmp_path: Path) -> None:
+    told = simulate(tmp_path, "--", *INSIDE, "break", "issuer-slash")
+    assert told.returncode == 1
+    assert "no ServiceAccount has a client id: set one up first" in told.stderr
+
+
 @pytest.mark.parametrize("content", ["{}", "[1]", "not JSON", '{"azure": 7, "clusters": {}}'])
-def test_what_is_no_snapshot_is_refused_and_changes_nothing(tmp_path: Path, content: str) -> None:
+def test_what_is_no_snapshot_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "kept.json").write_text(content, encoding="utf-8")
     inside = (*INSIDE, "restore", str(tmp_path / "kept.json"))
     told = simulate(tmp_path, "--", *inside)
