@@ -17,6 +17,29 @@ def config_map(value: str) -> str:
     return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: one, namespace: applied}}\ndata: {{key: '{value}'}}\n"
 
 
+WORKLOAD = """
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: demo, namespace: within, annotations: {azure.workload.identity/client-id: c1}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: demo, namespace: within}
+spec:
+  selector: {matchLabels: {app: demo}}
+  template:
+    metadata: {labels: {app: demo, azure.workload.identity/use: "true"}}
+    spec:
+      serviceAccountName: demo
+      containers:
+      - name: demo
+        image: workload-identity-demo:1
+        env:
+        - {name: KEYVAULT_URL, value: "https://none.vault.azure.net"}
+        - {name: SECRET_NAME, value: none}
+      - {name: other, image: "nginx:1"}
+"""
+EXEC = "kubectl -n within exec deploy/demo -c demo"
 SERVER_SIDE = "kubectl apply -f - --server-side --field-manager"
 STORIES: dict[str, tuple[Row, ...]] = {
     "objects": (
@@ -83,6 +106,28 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("helm uninstall hook -n hook", says='release "hook" uninstalled'),
         Row("helm list -A -o json", []),
         Row("helm uninstall hook -n hook", code=1, says="not found"),
+    ),
+    "exec": (
+        Row("helm repo add hook https://azure.github.io/azure-workload-identity/charts"),
+        Row(f"helm install hook {CHART} --create-namespace --set azureTenantID=$AZURE_TENANT_ID --wait"),
+        Row("kubectl create namespace within"),
+        Row("kubectl apply -f -", given=WORKLOAD, says="deployment.apps/demo created"),
+        Row("kubectl -n within rollout status deployment/demo --timeout 60s", says="successfully rolled out"),
+        Row(f"{EXEC} -- printenv AZURE_FEDERATED_TOKEN_FILE", says="/azure/wi/token/azure-identity-token\n$"),
+        Row(f"{EXEC} -- sh -c 'cat $$AZURE_FEDERATED_TOKEN_FILE'", says=r"^eyJ[\w-]+\.[\w-]+\.[\w-]+$"),
+        Row(f"{EXEC} -- cat /var/run/secrets/azure/wi/token/azure-identity-token", says=r"^eyJ[\w-]+\.[\w-]+\.[\w-]+$"),
+        Row("kubectl -n within exec deploy/demo -- true", says=r'Defaulted container "demo" out of: demo, other'),
+        Row(f"{EXEC} -- sh -c 'echo out; echo err >&2'", says="^out\nerr\n$"),
+        Row(f"{EXEC} -i -- cat", given="some\ndata\n", says="^some\ndata\n$"),
+        Row(f"{EXEC} -i -- wc -c", given="x" * 100_000, says="^100000\n$"),
+        Row(f"{EXEC} -- sh -c 'exit 3'", code=3, says="command terminated with exit code 3"),
+        Row(f"{EXEC} -- nothing", code=1, says=r'exec: "nothing": executable file not found in \$PATH'),
+        Row("kubectl -n within exec deploy/demo -c other -- sh", code=1, says=r"executable file not found in \$PATH"),
+        Row(
+            "kubectl -n within exec deploy/demo -c none -- true", code=1, says=r"\(BadRequest\): container none is not"
+        ),
+        Row("kubectl -n within exec none -- true", code=1, says=r'\(NotFound\): pods "none" not found'),
+        Row("helm uninstall hook -n hook"),
     ),
 }
 
