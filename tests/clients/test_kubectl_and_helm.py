@@ -39,6 +39,25 @@ spec:
         - {name: SECRET_NAME, value: none}
       - {name: other, image: "nginx:1"}
 """
+
+
+def deployment(image: str, volume: str) -> str:
+    """A manifest that gives one container one volume."""
+    return f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: merged}}
+spec:
+  replicas: 0
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      containers: [{{name: web, image: "{image}"}}]
+      volumes: [{{name: data, {volume}}}]
+"""
+
+
 EXEC = "kubectl -n within exec deploy/demo -c demo"
 SERVER_SIDE = "kubectl apply -f - --server-side --field-manager"
 STORIES: dict[str, tuple[Row, ...]] = {
@@ -83,6 +102,49 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row(f"{SERVER_SIDE} bob", given=config_map("his"), code=1, says='conflict with "alice": .data.key'),
         Row(f"{SERVER_SIDE} bob --force-conflicts", given=config_map("his"), says="serverside-applied"),
         Row("kubectl -n applied get configmap one -o jsonpath={.data.key}", says="^his$"),
+    ),
+    "explain": (
+        Row(
+            "kubectl explain serviceaccount.metadata",
+            says=r"KIND: +ServiceAccount\nVERSION: +v1\n\nFIELD: metadata <Obj",
+        ),
+        Row("kubectl explain serviceaccount.metadata", says=r"ownerReferences\t<\[\]OwnerReference>"),
+        Row("kubectl explain serviceaccount.secrets", says=r"FIELD: secrets <\[\]ObjectReference>"),
+        Row("kubectl explain deployment", says=r"GROUP: +apps\nKIND: +Deployment\nVERSION: +v1"),
+        Row("kubectl explain deployment --recursive", says=r"        limits\t<map\[string\]Quantity>"),
+        Row("kubectl explain deployment.spec.strategy.rollingUpdate.maxSurge", says=r"maxSurge <IntOrString>"),
+        Row(
+            "kubectl explain pods.spec.volumes.projected.sources.serviceAccountToken.audience", says="audience <string>"
+        ),
+        Row("kubectl explain mutatingwebhookconfigurations.webhooks", says=r"webhooks <\[\]MutatingWebhook>"),
+        Row("kubectl explain serviceaccount.nonsense", code=1, says='field "nonsense" does not exist'),
+    ),
+    "diff": (
+        Row("kubectl create namespace merged"),
+        Row("kubectl diff -f -", given=deployment("nginx:1", "emptyDir: {}"), code=1, says=r"\n\+ +- image: nginx:1"),
+        Row("kubectl apply -f -", given=deployment("nginx:1", "emptyDir: {}"), says="created"),
+        Row("kubectl diff -f -", given=deployment("nginx:1", "emptyDir: {}"), says="^$"),
+        Row(
+            "kubectl diff -f -",
+            given=deployment("nginx:2", "emptyDir: {}"),
+            code=1,
+            says=r"\n-.*image: nginx:1\n\+.*image: nginx:2",
+        ),
+        Row("kubectl diff --server-side -f -", given=deployment("nginx:1", "emptyDir: {}")),
+        Row("kubectl diff --server-side --force-conflicts -f -", given=deployment("nginx:2", "emptyDir: {}"), code=1),
+        Row(
+            "kubectl -n merged patch deployment web "
+            '-p \'{"spec":{"template":{"spec":{"containers":[{"name":"side","image":"side:1"}]}}}}\''
+        ),
+        Row("kubectl apply -f -", given=deployment("nginx:2", "configMap: {name: c}"), says="configured"),
+        Row(
+            "kubectl -n merged get deployment web -o jsonpath={.spec.template.spec.containers[*].image}",
+            says=r"^side:1 nginx:2$",
+        ),
+        Row(
+            "kubectl -n merged get deployment web -o jsonpath={.spec.template.spec.volumes}",
+            [{"name": "data", "configMap": {"name": "c", "defaultMode": 420}}],
+        ),
     ),
     "deployment": (
         Row("kubectl create namespace deployed"),
