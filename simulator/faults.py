@@ -110,4 +110,4 @@ def _drawn(weather: Weather, host: str, scope: Scope, struck: str) -> Fault:
 def _streams(scope: Scope) -> bool:
     """Whether the answer has no end of its own, so that it cannot be had before it is lost."""
     query = scope.get("query_string", b"")
-    return b"watch=" in query or b"follow=" in query
+    return b"watch=" in query or b"follow=" in query or "websocket" in scope

@@ -12,11 +12,14 @@ import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+
+from .upgrades import as_request
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -45,7 +48,10 @@ class Proxy:
         self._config = Config(
             application,
             http="httptools",
-            ws="none",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            # A client that reads nothing for a while answers no pings, and has not gone.
+            ws_ping_interval=None,
             lifespan="off",
             access_log=False,
             log_config=None,
@@ -84,10 +90,17 @@ class Proxy:
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         protocol.app = partial(self._serve, transport, host, certificate)
+        protocol.ws_protocol_class = partial(self._speak_websocket, protocol.app)  # type: ignore[assignment]
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if first:
             protocol.data_received(first)
+        return protocol
+
+    @staticmethod
+    def _speak_websocket(application: ASGIApp, **settings: Any) -> WebSocketsSansIOProtocol:
+        protocol = WebSocketsSansIOProtocol(**settings)
+        protocol.app = as_request(application)
         return protocol
 
     async def _serve(

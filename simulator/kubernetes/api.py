@@ -12,7 +12,19 @@ from starlette.responses import PlainTextResponse, Response
 from simulator.provenance import Provenance, rule
 from simulator.routing import Refusal, unknown
 
-from . import authorization, discovery, errors, negotiation, objects, oidc, openapi, paths, resources
+from . import (
+    authorization,
+    discovery,
+    errors,
+    executions,
+    negotiation,
+    objects,
+    oidc,
+    openapi,
+    paths,
+    registry,
+    resources,
+)
 from .authentication import authenticate
 from .context import User
 from .paths import Target
@@ -117,6 +129,9 @@ class KubernetesApi:
         part = resource.subresource(target.subresource)
         if verb not in (part.verbs if part else resource.verbs) or _is_misplaced(verb, target, resource):
             raise errors.method_not_allowed()
+        if target.subresource == "exec":
+            pod = registry.stored(cluster, resource, target.namespace, target.name)
+            return executions.answer(self._simulation, cluster, pod, request)
         return await objects.Endpoint(cluster, request, resource, target, user).answer(verb)
 
     def _unserved(self, request: Request, target: Target) -> Response:

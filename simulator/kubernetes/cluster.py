@@ -9,12 +9,15 @@ import random
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.clock import Clock, Skewed
 
 from . import apply, controllers, registry, signing
+from .command_streams import Wanted
+from .container_commands import Running
 from .context import CONTROLLER, Options, User
 from .encoding import timestamp
 from .resources import by_key, by_kind
@@ -24,6 +27,9 @@ Json = dict[str, Any]
 Backend = Callable[[Json], Awaitable[Json]]
 Controller = Callable[["Cluster"], Awaitable[None]]
 PodLog = Callable[[str, str, str], bytes]
+"""Namespace, pod and container to what it has printed."""
+PodCommand = Callable[[str, str, str, Wanted], AbstractAsyncContextManager[Running]]
+"""Namespace, pod, container and a command to the running command."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +82,7 @@ class Cluster:
         self.webhook_backends: dict[str, Backend] = {}
         """By "namespace/service": what answers admission reviews sent to that service."""
         self.pod_log: PodLog | None = None
+        self.pod_command: PodCommand | None = None
         self.controllers: list[Controller] = [controllers.run]
         # The revision keeps a restored cluster from drawing the same names and uids again.
         self.random = random.Random(f"{seed}/{state.fqdn}/{state.revision}")

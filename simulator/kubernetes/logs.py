@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from simulator.provenance import Provenance, rule
 
-from .errors import bad_request
+from .pod_containers import container_of
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -24,7 +24,7 @@ _LOOK_SECONDS = 0.1
 @rule("kubernetes", "logs of a pod's container", Provenance.RECORDED, "kubernetes/client-traffic.yaml logs")
 def answer(cluster: Cluster, pod: Json, query: Mapping[str, str]) -> Response:
     """The log of the container that the query names, cut and followed as it asks."""
-    container = _container(pod, query.get("container", ""))
+    container = container_of(pod, query.get("container", ""))
     if not pod["spec"].get("nodeName") or cluster.pod_log is None:
         return Response(status_code=204)
     text = _read(cluster, pod, container)
@@ -68,18 +68,3 @@ def _is_running(cluster: Cluster, pod: Json, container: str) -> bool:
     status = now.get("status") or {}
     parts = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
     return any(part["name"] == container and "running" in (part.get("state") or {}) for part in parts)
-
-
-def _container(pod: Json, name: str) -> str:
-    """The container that is meant; a pod with several must say which."""
-    names = [item["name"] for part in ("containers", "initContainers") for item in pod["spec"].get(part) or ()]
-    pod_name = pod["metadata"]["name"]
-    if not name:
-        apps = [item["name"] for item in pod["spec"]["containers"]]
-        if len(apps) > 1:
-            listed = f"[{' '.join(apps)}]"
-            raise bad_request(f"a container name must be specified for pod {pod_name}, choose one of: {listed}")
-        return str(apps[0])
-    if name not in names:
-        raise bad_request(f"container {name} is not valid for pod {pod_name}")
-    return name

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import shutil
 import zlib
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from simulator.provenance import Provenance, rule
 from simulator.routing import Refusal
 
 from . import conditions
+from .command_streams import Wanted
+from .container_commands import NotRunningError, Running
 from .context import Options
 from .encoding import timestamp
 from .pod_environment import MissingReferenceError
@@ -43,6 +46,7 @@ class Node:
         self._kubelet = Recorder(cluster, "kubelet", "kubelet")
         self._changes = cluster.subscribe()
         cluster.pod_log = self.log
+        cluster.pod_command = self.command
         self._runs: dict[str, PodRun] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._finishing: set[str] = set()
@@ -69,10 +73,20 @@ class Node:
 
     def log(self, namespace: str, pod: str, container: str) -> bytes:
         """What a container has printed since it was last started; nothing for one that never ran."""
-        found = self._cluster.get("pods", pod, namespace)
-        run = self._runs.get(found["metadata"]["uid"]) if found else None
+        run = self._run_of(namespace, pod)
         path = run.log_file(container) if run else Path()
         return path.read_bytes() if path.is_file() else b""
+
+    def command(self, namespace: str, pod: str, container: str, wanted: Wanted) -> AbstractAsyncContextManager[Running]:
+        """A command in a running container, as :meth:`PodRun.command` has it."""
+        run = self._run_of(namespace, pod)
+        if run is None:
+            raise NotRunningError(pod)
+        return run.command(container, wanted)
+
+    def _run_of(self, namespace: str, pod: str) -> PodRun | None:
+        found = self._cluster.get("pods", pod, namespace)
+        return self._runs.get(found["metadata"]["uid"]) if found else None
 
     async def _next(self) -> None:
         """Take in one change of the cluster, or wait a moment while there is none."""

@@ -1,10 +1,12 @@
-"""The OpenAPI documents: as much as kubectl and helm look at.
+"""The OpenAPI documents: the kinds' schemas, and of their paths as much as clients look at.
 
-They only look for the ``fieldValidation`` parameter of a kind's PATCH, and then leave the validation to the server.
+kubectl and helm look for the ``fieldValidation`` parameter of a kind's PATCH, leave the validation to the server where
+it is there, and compute strategic merge patches by the schemas where the PATCH takes them.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from functools import cache
 from typing import Any
@@ -12,14 +14,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 
+from . import patches
 from .encoding import dump
 from .errors import no_such_path
+from .openapi_schemas import components, kind_of, reference
 from .resources import GROUPS, Resource, of_group
 
 Json = dict[str, Any]
 
+_ACCEPTABLE = ("application/json", "application/*", "*/*")
+_PATCHES = (patches.APPLY, patches.JSON_PATCH, patches.MERGE, patches.STRATEGIC)
 _FIELD_VALIDATION = {"name": "fieldValidation", "in": "query", "schema": {"type": "string", "uniqueItems": True}}
 
 
@@ -31,7 +37,13 @@ def _path(group: str) -> str:
 def _document(path: str) -> bytes:
     group = next(group for group in GROUPS if _path(group) == path)
     paths = {_item(resource): {"patch": _patch(resource)} for resource in of_group(group) if resource.stored}
-    return dump({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "1.36"}, "paths": paths})
+    head = {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "1.36"}}
+    return dump(head | {"paths": paths, "components": {"schemas": components(group)}})
+
+
+@cache
+def _compressed(path: str) -> bytes:
+    return gzip.compress(_document(path), mtime=0)
 
 
 def _item(resource: Resource) -> str:
@@ -42,13 +54,12 @@ def _item(resource: Resource) -> str:
 def _patch(resource: Resource) -> Json:
     return {
         "x-kubernetes-action": "patch",
-        "x-kubernetes-group-version-kind": {
-            "group": resource.group,
-            "version": resource.version,
-            "kind": resource.kind,
-        },
+        "x-kubernetes-group-version-kind": kind_of(resource),
         "parameters": [_FIELD_VALIDATION],
-        "responses": {},
+        "requestBody": {"content": {media: {"schema": {"type": "object"}} for media in _PATCHES}},
+        "responses": {
+            "200": {"description": "OK", "content": {"application/json": {"schema": reference(resource.kind)}}}
+        },
     }
 
 
@@ -66,6 +77,8 @@ def answer(request: Request, path: str) -> Response:
     name = path.removeprefix("/openapi/v3/").rstrip("/")
     if name not in paths:
         raise no_such_path()
+    if not _accepts(request):
+        return Response(status_code=406)
     right = _hash(name)
     given = request.query_params.get("hash")
     if given and given != right:
@@ -74,7 +87,23 @@ def answer(request: Request, path: str) -> Response:
     headers["Cache-Control"] = "public, immutable" if given else "no-cache, private"
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        return Response(
+            _compressed(name), headers={**headers, "Content-Encoding": "gzip"}, media_type="application/json"
+        )
     return Response(_document(name), headers=headers, media_type="application/json")
+
+
+@rule("kubernetes", "OpenAPI is not for browsers", Provenance.RECORDED, "discovery.yaml openapi_v3.document.accept")
+@doubt(
+    "kubernetes",
+    "clients that accept these documents as protobuf alone were not seen",
+    "406, as for every form that is not served",
+    "discovery.yaml openapi_v3.document.accept knows the form",
+)
+def _accepts(request: Request) -> bool:
+    accepted = request.headers.get("Accept") or "*/*"
+    return any(part.partition(";")[0].strip() in _ACCEPTABLE for part in accepted.split(","))
 
 
 def _index(request: Request, paths: list[str]) -> Response:

@@ -45,6 +45,16 @@ def command_of(container: Json) -> list[str] | None:
     return command + (container.get("args") or [])
 
 
+def mount_paths(container: Json) -> tuple[str, ...]:
+    """Where the container's volumes are mounted."""
+    return tuple(mount["mountPath"].rstrip("/") for mount in container.get("volumeMounts", ()))
+
+
+def placed(text: str, mounts: tuple[str, ...], root: Path) -> str:
+    """``text``, below ``root`` where it is a path below one of the mounts."""
+    return str(root) + text if any(text == path or text.startswith(f"{path}/") for path in mounts) else text
+
+
 def process_environment(
     simulation: Simulation, variables: Mapping[str, str], container: Json, root: Path
 ) -> dict[str, str]:
@@ -54,15 +64,11 @@ def process_environment(
     ``root``, which stands for the container's file system. The way to the simulated cloud comes last, so that no
     container can leave it by accident.
     """
-    mounts = [mount["mountPath"].rstrip("/") for mount in container.get("volumeMounts", ())]
-    placed = {
-        name: str(root) + value if any(value == path or value.startswith(f"{path}/") for path in mounts) else value
-        for name, value in variables.items()
-    }
+    mounts = mount_paths(container)
     bundle = str(simulation.authority.bundle)
     return {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        **placed,
+        **{name: placed(value, mounts, root) for name, value in variables.items()},
         "HTTPS_PROXY": simulation.proxy_url,
         "HTTP_PROXY": simulation.proxy_url,
         "NO_PROXY": "127.0.0.1,localhost",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,8 +15,11 @@ from simulator.provenance import Provenance, rule
 from simulator.webhook import manager
 from simulator.webhook.settings import StartupFailure
 
+from .command_streams import Wanted
+from .container_commands import Inside, NotRunningError, Running
+from .container_commands import start as start_command
 from .pod_environment import MissingReferenceError, environment_of
-from .pod_processes import command_of, process_environment, start, stop
+from .pod_processes import command_of, mount_paths, process_environment, start, stop
 from .pod_status import ContainerStatus, pod_status
 from .recorder import Recorder
 
@@ -47,6 +52,10 @@ class PodRun:
     """Set when something that the pod may be waiting for has changed."""
     _init: list[ContainerStatus] = field(default_factory=list)
     _containers: list[ContainerStatus] = field(default_factory=list)
+    _inside: dict[str, Inside] = field(default_factory=dict)
+    """The containers whose process is up, by name."""
+    _commands: dict[str, set[Running]] = field(default_factory=dict)
+    """What else was started in them, by container."""
     _task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -76,6 +85,23 @@ class PodRun:
         if any(status.started for status in (*self._init, *self._containers)):
             self._write_volumes()
             self._probe()
+
+    @asynccontextmanager
+    async def command(self, container: str, wanted: Wanted) -> AsyncIterator[Running]:
+        """A command in a running container; it ends with the context, or with the container.
+
+        Raises :class:`NotRunningError`, or NotExecutableError where it cannot be started.
+        """
+        states = {status.name: status.state for status in (*self._init, *self._containers)}
+        if "running" not in states.get(container, {}):
+            raise NotRunningError(container)
+        running = await start_command(wanted, self._inside.get(container))
+        self._commands.setdefault(container, set()).add(running)
+        try:
+            yield running
+        finally:
+            self._commands[container].discard(running)
+            await running.end()
 
     async def _live(self) -> None:
         self._publish()
@@ -141,11 +167,14 @@ class PodRun:
         except OSError as error:
             return self._ended(status, 128, reason="StartError", message=str(error))
         try:
+            self._inside[status.name] = Inside(environment, root, mount_paths(status.spec))
             self._running(status)
             self._started(status)
             return self._ended(status, await process.wait())
         finally:
-            await stop(process)
+            del self._inside[status.name]
+            commands = self._commands.get(status.name, ())
+            await asyncio.gather(stop(process), *(command.end() for command in commands))
 
     async def _declare(self, status: ContainerStatus, *, once: bool) -> int:
         """What an image does that the simulator does not run: an init container is done, any other one just runs."""

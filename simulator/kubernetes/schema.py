@@ -158,11 +158,11 @@ def _mismatches(type_name: str, value: Any, owner: str, path: str) -> Iterator[s
             yield from _mismatches(element(type_name), item, owner, path)
     elif is_structure(type_name):
         for key, item in value.items():
-            if (known := TYPES[type_name].get(key)) and key not in _QUANTITIES:
+            if (known := TYPES[type_name].get(key)) and key not in QUANTITIES:
                 yield from _mismatches(known, item, type_name, f"{path}.{key}" if path else key)
 
 
-_QUANTITIES = {"limits", "requests", "hard", "used", "capacity", "allocatable", "overhead", "sizeLimit", "divisor"}
+QUANTITIES = {"limits", "requests", "hard", "used", "capacity", "allocatable", "overhead", "sizeLimit", "divisor"}
 """Fields whose values may be written as numbers or as text."""
 
 
@@ -202,6 +202,6 @@ def _decoded(type_name: str, value: Any) -> Any:
         if not item and key not in _KEPT_EMPTY and (known[0] in "[{" or known in ("str", "bytes", "time")):
             continue
         result[key] = _decoded(known, item)
-        if key in _QUANTITIES and known == "{str}":
+        if key in QUANTITIES and known == "{str}":
             result[key] = {name: str(quantity) for name, quantity in item.items()}
     return result

@@ -17,6 +17,48 @@ def config_map(value: str) -> str:
     return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: one, namespace: applied}}\ndata: {{key: '{value}'}}\n"
 
 
+WORKLOAD = """
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: demo, namespace: within, annotations: {azure.workload.identity/client-id: c1}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: demo, namespace: within}
+spec:
+  selector: {matchLabels: {app: demo}}
+  template:
+    metadata: {labels: {app: demo, azure.workload.identity/use: "true"}}
+    spec:
+      serviceAccountName: demo
+      containers:
+      - name: demo
+        image: workload-identity-demo:1
+        env:
+        - {name: KEYVAULT_URL, value: "https://none.vault.azure.net"}
+        - {name: SECRET_NAME, value: none}
+      - {name: other, image: "nginx:1"}
+"""
+
+
+def deployment(image: str, volume: str) -> str:
+    """A manifest that gives one container one volume."""
+    return f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: merged}}
+spec:
+  replicas: 0
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      containers: [{{name: web, image: "{image}"}}]
+      volumes: [{{name: data, {volume}}}]
+"""
+
+
+EXEC = "kubectl -n within exec deploy/demo -c demo"
 SERVER_SIDE = "kubectl apply -f - --server-side --field-manager"
 STORIES: dict[str, tuple[Row, ...]] = {
     "objects": (
@@ -61,6 +103,49 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row(f"{SERVER_SIDE} bob --force-conflicts", given=config_map("his"), says="serverside-applied"),
         Row("kubectl -n applied get configmap one -o jsonpath={.data.key}", says="^his$"),
     ),
+    "explain": (
+        Row(
+            "kubectl explain serviceaccount.metadata",
+            says=r"KIND: +ServiceAccount\nVERSION: +v1\n\nFIELD: metadata <Obj",
+        ),
+        Row("kubectl explain serviceaccount.metadata", says=r"ownerReferences\t<\[\]OwnerReference>"),
+        Row("kubectl explain serviceaccount.secrets", says=r"FIELD: secrets <\[\]ObjectReference>"),
+        Row("kubectl explain deployment", says=r"GROUP: +apps\nKIND: +Deployment\nVERSION: +v1"),
+        Row("kubectl explain deployment --recursive", says=r"        limits\t<map\[string\]Quantity>"),
+        Row("kubectl explain deployment.spec.strategy.rollingUpdate.maxSurge", says=r"maxSurge <IntOrString>"),
+        Row(
+            "kubectl explain pods.spec.volumes.projected.sources.serviceAccountToken.audience", says="audience <string>"
+        ),
+        Row("kubectl explain mutatingwebhookconfigurations.webhooks", says=r"webhooks <\[\]MutatingWebhook>"),
+        Row("kubectl explain serviceaccount.nonsense", code=1, says='field "nonsense" does not exist'),
+    ),
+    "diff": (
+        Row("kubectl create namespace merged"),
+        Row("kubectl diff -f -", given=deployment("nginx:1", "emptyDir: {}"), code=1, says=r"\n\+ +- image: nginx:1"),
+        Row("kubectl apply -f -", given=deployment("nginx:1", "emptyDir: {}"), says="created"),
+        Row("kubectl diff -f -", given=deployment("nginx:1", "emptyDir: {}"), says="^$"),
+        Row(
+            "kubectl diff -f -",
+            given=deployment("nginx:2", "emptyDir: {}"),
+            code=1,
+            says=r"\n-.*image: nginx:1\n\+.*image: nginx:2",
+        ),
+        Row("kubectl diff --server-side -f -", given=deployment("nginx:1", "emptyDir: {}")),
+        Row("kubectl diff --server-side --force-conflicts -f -", given=deployment("nginx:2", "emptyDir: {}"), code=1),
+        Row(
+            "kubectl -n merged patch deployment web "
+            '-p \'{"spec":{"template":{"spec":{"containers":[{"name":"side","image":"side:1"}]}}}}\''
+        ),
+        Row("kubectl apply -f -", given=deployment("nginx:2", "configMap: {name: c}"), says="configured"),
+        Row(
+            "kubectl -n merged get deployment web -o jsonpath={.spec.template.spec.containers[*].image}",
+            says=r"^side:1 nginx:2$",
+        ),
+        Row(
+            "kubectl -n merged get deployment web -o jsonpath={.spec.template.spec.volumes}",
+            [{"name": "data", "configMap": {"name": "c", "defaultMode": 420}}],
+        ),
+    ),
     "deployment": (
         Row("kubectl create namespace deployed"),
         Row("kubectl -n deployed create deployment web --image nginx:1", says="deployment.apps/web created"),
@@ -83,6 +168,28 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("helm uninstall hook -n hook", says='release "hook" uninstalled'),
         Row("helm list -A -o json", []),
         Row("helm uninstall hook -n hook", code=1, says="not found"),
+    ),
+    "exec": (
+        Row("helm repo add hook https://azure.github.io/azure-workload-identity/charts"),
+        Row(f"helm install hook {CHART} --create-namespace --set azureTenantID=$AZURE_TENANT_ID --wait"),
+        Row("kubectl create namespace within"),
+        Row("kubectl apply -f -", given=WORKLOAD, says="deployment.apps/demo created"),
+        Row("kubectl -n within rollout status deployment/demo --timeout 60s", says="successfully rolled out"),
+        Row(f"{EXEC} -- printenv AZURE_FEDERATED_TOKEN_FILE", says="/azure/wi/token/azure-identity-token\n$"),
+        Row(f"{EXEC} -- sh -c 'cat $$AZURE_FEDERATED_TOKEN_FILE'", says=r"^eyJ[\w-]+\.[\w-]+\.[\w-]+$"),
+        Row(f"{EXEC} -- cat /var/run/secrets/azure/wi/token/azure-identity-token", says=r"^eyJ[\w-]+\.[\w-]+\.[\w-]+$"),
+        Row("kubectl -n within exec deploy/demo -- true", says=r'Defaulted container "demo" out of: demo, other'),
+        Row(f"{EXEC} -- sh -c 'echo out; echo err >&2'", says="^out\nerr\n$"),
+        Row(f"{EXEC} -i -- cat", given="some\ndata\n", says="^some\ndata\n$"),
+        Row(f"{EXEC} -i -- wc -c", given="x" * 100_000, says="^100000\n$"),
+        Row(f"{EXEC} -- sh -c 'exit 3'", code=3, says="command terminated with exit code 3"),
+        Row(f"{EXEC} -- nothing", code=1, says=r'exec: "nothing": executable file not found in \$PATH'),
+        Row("kubectl -n within exec deploy/demo -c other -- sh", code=1, says=r"executable file not found in \$PATH"),
+        Row(
+            "kubectl -n within exec deploy/demo -c none -- true", code=1, says=r"\(BadRequest\): container none is not"
+        ),
+        Row("kubectl -n within exec none -- true", code=1, says=r'\(NotFound\): pods "none" not found'),
+        Row("helm uninstall hook -n hook"),
     ),
 }
 

@@ -68,18 +68,6 @@ async def test_version_and_health_are_for_everybody(api: Api) -> None:
         assert (await anyone.ask("GET", path)).text == "ok"
 
 
-async def test_openapi_tells_that_fields_are_validated(api: Api) -> None:
-    index = (await api.ask("GET", "/openapi/v3")).json()
-    url = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
-    document = await api.get(url)
-    patch = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
-    assert patch["x-kubernetes-group-version-kind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
-    assert [parameter["name"] for parameter in patch["parameters"]] == ["fieldValidation"]
-    stale = await api.ask("GET", "/openapi/v3/apis/apps/v1?hash=0")
-    assert (stale.status_code, stale.headers["location"]) == (301, url)
-    assert (await api.ask("GET", "/openapi/v2")).status_code == 404
-
-
 async def test_the_first_acceptable_form_wins(api: Api) -> None:
     table = await api.get(f"{N}/serviceaccounts", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json")
     assert (table["kind"], table["rows"][0]["cells"][0]) == ("Table", "default")

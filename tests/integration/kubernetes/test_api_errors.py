@@ -256,7 +256,7 @@ async def test_an_unknown_group_is_a_plain_404(api: Api) -> None:
         "/apis/batch/v1/namespaces/f1/jobs",
         "/apis/apps/v1/namespaces/f1/daemonsets",
         "/api/v1/persistentvolumes",
-        f"{N}/pods/p/exec",
+        f"{N}/pods/p/attach",
         "/apis/storage.k8s.io",
     ],
 )
