@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, Response
 
-from .azure import arm, entra, graph, vault_data
+from .azure import arm, entra, graph, key_vault
 from .azure.entra_errors import failure
 from .kubernetes import errors
 from .provenance import Provenance, rule
@@ -49,7 +49,7 @@ def _in_own_words(simulation: Simulation, host: str, request: Request, fault: Fa
     if host == "graph.microsoft.com":
         return graph.ROUTES.envelope(request, _graph(fault, simulation.clock.now().strftime("%Y-%m-%dT%H:%M:%S")))
     if host.endswith(".vault.azure.net"):
-        return vault_data.ROUTES.envelope(request, _key_vault(fault))
+        return key_vault.ROUTES.envelope(request, _key_vault(fault))
     if host.endswith(".azmk8s.io"):
         return errors.answer(_kubernetes(fault))
     refusal = failure(_AADSTS[fault.status], simulation.clock.now())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.responses import JSONResponse, Response
 
-from simulator.provenance import Provenance
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Routes
 
 from . import federation, tokens
@@ -25,12 +26,16 @@ ROUTES = Routes("entra", envelope)
 _HOST = "https://login.microsoftonline.com"
 _ALIASES = ("login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net")
 _ANY_TENANT = ("common", "organizations")
+_TENANT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
+@rule("entra", "a tenant's name is a guid or a domain", Provenance.REPORTED, "wire/token-endpoint.yaml 900023")
 def _tenant(simulation: Simulation, named: str) -> str:
     """The tenant's id, whichever way it was named."""
     azure = simulation.azure
+    if not _TENANT.fullmatch(named) and named.lower() not in _ANY_TENANT:
+        raise failure(900023, simulation.clock.now(), tenant=named)
     if named.lower() not in (azure.tenant_id, azure.tenant_domain, *_ANY_TENANT):
         raise failure(90002, simulation.clock.now(), tenant=named)
     return azure.tenant_id
@@ -165,6 +170,12 @@ async def _grant(simulation: Simulation, form: dict[str, str], asked: str) -> di
     return {"access_token": access}
 
 
+@doubt(
+    "entra",
+    "whether 700016 shows the directory by its display name or by its guid",
+    "by its display name",
+    "wire/token-endpoint.yaml 700016",
+)
 def _identity(simulation: Simulation, client_id: str) -> Identity:
     now = simulation.clock.now()
     identity, lacks_principal = sign_in_identity(simulation, client_id)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from copy import deepcopy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
+from simulator.routing import Refusal
 
 from . import directory, federation
+from .application_body import PERSONAL, blank, stored
 from .graph_wire import (
     HOST,
     METADATA,
@@ -39,71 +40,10 @@ if TYPE_CHECKING:
     from simulator.simulation import Simulation
 
 _SOURCE = "wire/entra-apps.yaml application"
-_BIN = "/v1.0/directory/deletedItems"
-_PERSONAL = "AzureADandPersonalMicrosoftAccount"
 _EXPANDED = federation.LIMIT
+QUOTA = 250
+"""Objects of an owner that may write its own only."""
 _READ_ONLY = {"id", "appId", "createdDateTime", "deletedDateTime", "publisherDomain", "certification"}
-
-
-def blank(azure: AzureState) -> Json:
-    """An application as it is with nothing said about it, in the order of the recorded body."""
-    return {
-        "id": str(uuid.uuid4()),
-        "deletedDateTime": None,
-        "appId": str(uuid.uuid4()),
-        "applicationTemplateId": None,
-        "disabledByMicrosoftStatus": None,
-        "createdDateTime": None,
-        "displayName": None,
-        "description": None,
-        "groupMembershipClaims": None,
-        "identifierUris": [],
-        "isDeviceOnlyAuthSupported": None,
-        "isFallbackPublicClient": None,
-        "notes": None,
-        "publisherDomain": azure.tenant_domain,
-        "serviceManagementReference": None,
-        "signInAudience": _PERSONAL,
-        "tags": [],
-        "tokenEncryptionKeyId": None,
-        "uniqueName": None,
-        "samlMetadataUrl": None,
-        "defaultRedirectUri": None,
-        "certification": None,
-        "optionalClaims": None,
-        "servicePrincipalLockConfiguration": None,
-        "requestSignatureVerification": None,
-        "addIns": [],
-        "api": {
-            "acceptMappedClaims": None,
-            "knownClientApplications": [],
-            "requestedAccessTokenVersion": 2,
-            "oauth2PermissionScopes": [],
-            "preAuthorizedApplications": [],
-        },
-        "appRoles": [],
-        "info": {
-            "logoUrl": None,
-            "marketingUrl": None,
-            "privacyStatementUrl": None,
-            "supportUrl": None,
-            "termsOfServiceUrl": None,
-        },
-        "keyCredentials": [],
-        "parentalControlSettings": {"countriesBlockedForMinors": [], "legalAgeGroupRule": "Allow"},
-        "passwordCredentials": [],
-        "publicClient": {"redirectUris": []},
-        "requiredResourceAccess": [],
-        "verifiedPublisher": {"displayName": None, "verifiedPublisherId": None, "addedDateTime": None},
-        "web": {
-            "homePageUrl": None,
-            "logoutUrl": None,
-            "redirectUris": [],
-            "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
-            "redirectUriSettings": [],
-        },
-        "spa": {"redirectUris": []},
-    }
 
 
 def find(simulation: Simulation, key: str) -> Application:
@@ -137,6 +77,12 @@ def credential(one: FederatedCredential) -> Json:
     }
 
 
+@doubt(
+    "graph",
+    "whether an expanded relation is cut at 20 or at what an application can hold, which is the same",
+    "cut at 20",
+    "bulk-reads.md",
+)
 @rule("graph", "$expand cuts a relation at 20", Provenance.DOCUMENTED, "bulk-reads.md")
 def _expanded(request: Request, application: Application) -> Json:
     if "federatedidentitycredentials" not in request.query_params.get("$expand", "").lower():
@@ -175,6 +121,21 @@ def _unused(azure: AzureState, member: str, value: str, own: str) -> None:
             raise bad_request(message, details=[detail])
 
 
+@rule("graph", "who may only write its own has 250 objects", Provenance.DOCUMENTED, "limits-and-errors E1 quota")
+@doubt(
+    "graph",
+    "the status and words of Directory_QuotaExceeded, and whether programs meet it as people do",
+    "403, to who has no right to write all applications; the deleted ones count",
+    "limits-and-errors E1 non-admin creator quota",
+)
+def _within_quota(azure: AzureState, request: Request) -> None:
+    if WRITE in request.scope["graph_roles"]:
+        return
+    if sum(one.owner == caller(request) for one in azure.applications.values()) >= QUOTA:
+        message = "The directory object quota limit for the Principal has been exceeded."
+        raise Refusal(403, "Directory_QuotaExceeded", message)
+
+
 @rule("graph", "an application is replicated to readers later", Provenance.REPORTED, "wire/entra-apps.yaml lag")
 def _made(simulation: Simulation, request: Request, sent: Json) -> Response:
     azure, now = simulation.azure, simulation.clock.now()
@@ -182,8 +143,9 @@ def _made(simulation: Simulation, request: Request, sent: Json) -> Response:
     if not sent.get("displayName"):
         raise bad_request("A value is required for property 'displayName' of resource 'Application'.")
     _checked(azure, sent, body)
-    body |= deepcopy(sent) | {"createdDateTime": seconds_z(now)}
-    if body["signInAudience"] != _PERSONAL and "api" not in sent:
+    _within_quota(azure, request)
+    body = stored(body, sent) | {"createdDateTime": seconds_z(now)}
+    if body["signInAudience"] != PERSONAL and "api" not in sent:
         body["api"]["requestedAccessTokenVersion"] = None
     visible_at = simulation.weather.after("directory_replication")
     azure.applications[body["id"]] = Application(body, visible_at, owner=caller(request))
@@ -266,7 +228,7 @@ async def update_application(simulation: Simulation, request: Request) -> Respon
 def _changed(simulation: Simulation, request: Request, found: Application, sent: Json) -> Response:
     may_change(request, found.owner)
     _checked(simulation.azure, sent, found.body)
-    found.body.update(deepcopy(sent))
+    found.body = stored(found.body, sent)
     return nothing(request)
 
 
@@ -326,55 +288,4 @@ async def remove_password(simulation: Simulation, request: Request) -> Response:
     del found.secrets[key]
     kept = [one for one in found.body["passwordCredentials"] if one["keyId"] != key]
     found.body["passwordCredentials"] = kept
-    return nothing(request)
-
-
-def _deleted(simulation: Simulation, key: str) -> Application:
-    found = simulation.azure.applications.get(key.lower())
-    if found is None or found.deleted_at is None:
-        raise not_found(key)
-    return found
-
-
-def _tombstone(one: Application) -> Json:
-    assert one.deleted_at is not None
-    return {**one.body, "deletedDateTime": seconds_z(one.deleted_at)}
-
-
-@ROUTES.add("GET", f"{_BIN}/graph.application", Provenance.DOCUMENTED, "directory-deleteditems-list, as msgraph-sdk")
-@ROUTES.add("GET", f"{_BIN}/microsoft.graph.application", Provenance.DOCUMENTED, "directory-deleteditems-list")
-@needs(READ)
-async def list_deleted(simulation: Simulation, request: Request) -> Response:
-    """Applications in the bin, for 30 days."""
-    items = [_tombstone(one) for one in simulation.azure.applications.values() if one.deleted_at]
-    return collection(request, "applications", items, lambda item: item)
-
-
-@ROUTES.add("GET", f"{_BIN}/{{id}}", Provenance.DOCUMENTED, "directory-deleteditems")
-@needs(READ)
-async def get_deleted(simulation: Simulation, request: Request) -> Response:
-    """One in the bin."""
-    found = _deleted(simulation, request.path_params["id"])
-    body = {"@odata.type": "#microsoft.graph.application", **_tombstone(found)}
-    return answer(request, {"@odata.context": f"{METADATA}directoryObjects/$entity", **body})
-
-
-@ROUTES.add("POST", f"{_BIN}/{{id}}/restore", Provenance.DOCUMENTED, "directory-deleteditems")
-@needs(WRITE, OWN)
-async def restore(simulation: Simulation, request: Request) -> Response:
-    """Bring one back with its service principal and its federated credentials."""
-    found = _deleted(simulation, request.path_params["id"])
-    may_change(request, found.owner)
-    directory.mark_deleted(simulation.azure, found, None)
-    body = {"@odata.type": "#microsoft.graph.application", **found.body}
-    return answer(request, {"@odata.context": f"{METADATA}directoryObjects/$entity", **body})
-
-
-@ROUTES.add("DELETE", f"{_BIN}/{{id}}", Provenance.DOCUMENTED, "directory-deleteditems")
-@needs(WRITE, OWN)
-async def purge(simulation: Simulation, request: Request) -> Response:
-    """Delete one for good."""
-    found = _deleted(simulation, request.path_params["id"])
-    may_change(request, found.owner)
-    directory.erase(simulation.azure, found)
     return nothing(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
 from . import directory
@@ -51,6 +51,13 @@ _SETTABLE = {
 }
 
 
+@rule("graph", "a service principal's members", Provenance.RECORDED, f"{_SOURCE} body")
+@doubt(
+    "graph",
+    "the order of servicePrincipalNames: client id first, or reversed in later reads",
+    "client id first",
+    f"{_SOURCE} body; application.quirks",
+)
 def body_of(azure: AzureState, app: Json, kind: str, now: datetime) -> Json:
     """A new service principal of the application ``app``; ``kind`` is ``Application`` or ``ManagedIdentity``."""
     managed = kind == "ManagedIdentity"
@@ -119,6 +126,12 @@ def _owner(azure: AzureState, principal: ServicePrincipal) -> str:
     return application.owner if application else ""
 
 
+@doubt(
+    "graph",
+    "the same lag is told as a 403 (must in the local tenant), and a busy directory as a 404 Directory_ObjectNotFound",
+    "always the 400 with NoBackingApplicationObject",
+    "wire/entra-apps.yaml replication_errors",
+)
 @rule("graph", "the application must be replicated first", Provenance.REPORTED, "wire/entra-apps.yaml sp_before_app")
 def _backing(simulation: Simulation, client_id: str) -> Application:
     found = directory.application_by_client_id(simulation.azure, client_id)
@@ -136,6 +149,12 @@ def _checked(sent: Json) -> Json:
     return sent
 
 
+@doubt(
+    "graph",
+    "status and code of a second service principal of an application",
+    "409 Request_MultipleObjectsWithSameKeyValue",
+    "wire/entra-apps.yaml duplicate_sp",
+)
 def _made(simulation: Simulation, request: Request, client_id: str, sent: Json) -> Response:
     azure = simulation.azure
     application = _backing(simulation, client_id)

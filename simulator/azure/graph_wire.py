@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import JSONResponse, Response
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Handler, Refusal, Routes
 
 from . import odata, tokens
@@ -39,6 +39,7 @@ _IMPLIES = {
     _DIRECTORY: {READ, _DIRECTORY},
 }
 _PAGE, _LARGEST_PAGE = 100, 999
+_FILTER_TERMS = 15
 
 
 def _diagnostics(request: Request) -> dict[str, str]:
@@ -50,8 +51,13 @@ def _diagnostics(request: Request) -> dict[str, str]:
         "client-request-id": request.headers.get("client-request-id", request.scope["graph_request_id"]),
         "x-ms-ags-diagnostic": '{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"000",'
         '"RoleInstance":"AM000000"}}',
-        "x-ms-resource-unit": "2" if "$filter" in request.query_params else "1",
+        "x-ms-resource-unit": _units(request),
     }
+
+
+@rule("graph", "filtering applications takes 2 units, all else 1", Provenance.RECORDED, "wire/entra-apps.yaml standing")
+def _units(request: Request) -> str:
+    return "2" if "$filter" in request.query_params and request.url.path.endswith("/applications") else "1"
 
 
 def envelope(request: Request, refusal: Refusal) -> Response:
@@ -185,6 +191,16 @@ def collection(request: Request, kind: str, items: Iterable[Json], shown: Callab
 
 
 @rule("graph", "advanced filters need ConsistencyLevel: eventual and $count", Provenance.DOCUMENTED, "bulk-reads.md")
+@rule(
+    "graph", "a filter has at most 15 terms in an in or a chain of or", Provenance.DOCUMENTED, "bulk-reads.md appId in"
+)
+@doubt(
+    "graph",
+    "how much later than a plain read an advanced query, which reads an index, sees a write",
+    "as soon as a plain read",
+    "bulk-reads.md applications that trust a subject",
+)
+@doubt("graph", "what is said to a filter of more than 15 terms", "400 Request_UnsupportedQuery", "bulk-reads.md")
 def _filtered(request: Request, items: Iterable[Json]) -> list[Json]:
     text = request.query_params.get("$filter", "")
     if not text:
@@ -193,6 +209,12 @@ def _filtered(request: Request, items: Iterable[Json]) -> list[Json]:
         parsed = odata.parse(text)
     except odata.FilterError as error:
         raise bad_request(f"Invalid filter clause: {error}.") from None
+    if parsed.terms > _FILTER_TERMS:
+        message = (
+            "Too many child clauses specified in search filter expression containing 'OR' operators: "
+            f"{parsed.terms}. Max allowed: {_FILTER_TERMS}."
+        )
+        raise Refusal(400, "Request_UnsupportedQuery", message)
     if parsed.advanced and not (_eventual(request) and request.query_params.get("$count") == "true"):
         raise Refusal(400, "Request_UnsupportedQuery", "Unsupported query.")
     return [item for item in items if parsed.matches(item)]

@@ -10,7 +10,7 @@ from simulator.provenance import Provenance, rule
 from simulator.routing import Refusal
 
 from . import roles
-from .arm_wire import GROUP, SUBSCRIPTION, answer, filtered, forbidden, group, needs, subscription, table
+from .arm_wire import GROUP, SUBSCRIPTION, answer, filtered, forbidden, group, needs, region, subscription, table
 from .state import AzureState, Json, Subscription
 from .wire import json_object
 
@@ -128,7 +128,7 @@ async def put_group(simulation: Simulation, request: Request) -> Response:
     sent = await json_object(request)
     key = f"/subscriptions/{sub}/resourcegroups/{rg}".lower()
     existing = simulation.azure.resource_groups.get(key)
-    location = str(sent.get("location") or "").replace(" ", "").lower()
+    location = region(sent, "")
     if not location:
         raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
     if existing is None:

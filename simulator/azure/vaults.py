@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
 from . import authorization, vault_policies
@@ -16,6 +16,7 @@ from .arm_wire import (
     answer,
     group,
     needs,
+    region,
     registered,
     resource_not_found,
     subscription,
@@ -38,7 +39,11 @@ _ALL = f"/providers/{KIND}"
 _ONE = f"{GROUP}{_ALL}/{{name}}"
 _SOURCE = "wire/keyvault-management.yaml"
 _RBAC_DEFAULT_SINCE = "2026-02-01"
-_SERVER = {"x-ms-keyvault-service-version": "1.5.1361.0"}
+_SERVER = {
+    "server": "Microsoft-IIS/10.0",
+    "x-aspnet-version": "4.0.30319",
+    "x-ms-keyvault-service-version": "1.5.413.0",
+}
 
 
 def _id(request: Request, place: Json) -> str:
@@ -133,6 +138,12 @@ async def put_vault(simulation: Simulation, request: Request) -> Response:
 
 
 @rule("arm", "a vault's name is unique in the cloud, deleted ones reserve it", Provenance.REPORTED, f"{_SOURCE} errors")
+@doubt(
+    "arm",
+    "the words of VaultAlreadyExists, which changed between 2022 (globaly) and 2026 (globally), and its status",
+    "409 in the words of 2026",
+    f"{_SOURCE} errors.name_taken_elsewhere",
+)
 def _available(simulation: Simulation, request: Request, name: str) -> None:
     if problem := check(name):
         raise Refusal(400, "VaultNameNotValid", problem)
@@ -186,7 +197,7 @@ def _created(simulation: Simulation, request: Request, identity: str, place: Jso
         "id": identity,
         "name": name,
         "type": KIND,
-        "location": str(sent.get("location") or place["location"]).replace(" ", "").lower(),
+        "location": region(sent, place["location"]),
         "tags": {},
         "systemData": {
             "createdBy": who,
@@ -215,6 +226,12 @@ def _update(simulation: Simulation, who: Caller, vault: Vault, sent: Json) -> No
 
 
 @rule("arm", "networkAcls of the default kind are not echoed, read-only parts tolerated", Provenance.RECORDED, _SOURCE)
+@doubt(
+    "arm",
+    "what a vault says to enableSoftDelete: false, which cannot be any more",
+    "nothing: it stays true",
+    "limits-and-errors E1 Key Vault soft-delete",
+)
 def _apply(simulation: Simulation, vault: Vault, sent: Json) -> None:
     """Store what a PUT or PATCH says; what it leaves out keeps its value."""
     given: Json = sent.get("properties") or {}
@@ -251,6 +268,7 @@ def _apply(simulation: Simulation, vault: Vault, sent: Json) -> None:
 
 
 @rule("arm", "recovering brings back policies, not role assignments", Provenance.RECORDED, f"{_SOURCE} recover")
+@doubt("arm", "the status and words of SoftDeletedVaultDoesNotExist", "404", f"{_SOURCE} errors.recover_nothing")
 def _recovered(simulation: Simulation, identity: str, name: str) -> Vault:
     found = simulation.azure.vaults.get(identity.lower())
     if found is None or found.deleted_at is None:

@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from simulator.authority import Authority
-from simulator.azure import arm, entra, graph, start, vault_data
+from simulator.azure import arm, entra, graph, key_vault, start
 from simulator.azure.state import AzureState
 from simulator.clock import Clock
 from simulator.journal import Journal
@@ -41,6 +41,7 @@ subscriptions:
       - {{name: Microsoft.ContainerService/EnableOIDCIssuerPreview}}
       - {{name: Microsoft.ContainerService/GoneGA, gone: true}}
       - {{name: Microsoft.ContainerService/Stuck, stuck: true}}
+      - {{name: Microsoft.ContainerService/OnRequest, needs_approval: true}}
     providers: {{Microsoft.Batch: NotRegistered}}
 operators:
   - name: owner
@@ -171,11 +172,11 @@ async def running(directory: Path, dials: Dials, beginning: str = BEGINNING) -> 
         "graph.microsoft.com": Service(simulation, graph.ROUTES),
         "management.azure.com": Service(simulation, *arm.TABLES),
     }
-    vaults = Service(simulation, vault_data.ROUTES)
+    vaults = Service(simulation, key_vault.ROUTES)
 
     async def internet(scope: Any, receive: Any, send: Any) -> None:
         host = dict(scope["headers"])[b"host"].decode().partition(":")[0]
-        if host.endswith(".vault.azure.net") and not vault_data.resolves(simulation, host):
+        if host.endswith(".vault.azure.net") and not key_vault.resolves(simulation, host):
             raise httpx.ConnectError(host)
         await services.get(host, vaults)(scope, receive, send)
 
