@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 
 from simulator.provenance import Provenance, doubt, rule
-from simulator.routing import Handler, Refusal, Routes
+from simulator.routing import Handler, NotSimulated, Refusal, Routes
 
-from . import odata, roles, tokens
+from . import api_versions, odata, roles, tokens
 from .state import Json, Subscription
 
 if TYPE_CHECKING:
@@ -149,16 +149,17 @@ def subscription(simulation: Simulation, sub: str) -> Subscription:
     return found
 
 
-def needs(action: str, scope: str) -> Callable[[Handler], Handler]:
+def needs(action: str, scope: str, *query: str) -> Callable[[Handler], Handler]:
     """Decorate a handler of those that may do ``action`` at ``scope``, templates over the path's parameters.
 
-    The caller stands in ``request.state.caller``. '' as the action lets everybody in who is signed in.
+    The caller stands in ``request.state.caller``. '' as the action lets everybody in who is signed in. ``query`` are
+    the options that the handler knows beside the api-version.
     """
 
     def guard(handler: Handler) -> Handler:
         @wraps(handler)
         async def guarded(simulation: Simulation, request: Request) -> Response:
-            _has_api_version(request)
+            _asked(request, {"api-version", *query})
             request.state.caller = await caller(simulation, request)
             if "sub" in request.path_params:
                 subscription(simulation, request.path_params["sub"])
@@ -173,13 +174,19 @@ def needs(action: str, scope: str) -> Callable[[Handler], Handler]:
 
 
 @rule("arm", "every request names an api-version", Provenance.DOCUMENTED, "MissingApiVersionParameter")
-def _has_api_version(request: Request) -> None:
-    if not request.query_params.get("api-version"):
+def _asked(request: Request, query: set[str]) -> None:
+    """Refuse a request without a version; tell of a version or of query options that the simulator does not know."""
+    version = request.query_params.get("api-version")
+    if not version:
         message = (
             "The api-version query parameter (?api-version=) is required for all requests with the exception of "
             "the deployment template functions."
         )
         raise Refusal(400, "MissingApiVersionParameter", message)
+    api_versions.check(request.scope["route_template"], version)
+    if unknown := set(request.query_params) - query:
+        message = f"the query option {', '.join(sorted(unknown))}"
+        raise NotSimulated(message)
 
 
 def authorize(simulation: Simulation, who: Caller, action: str, scope: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import directory, roles
+from . import arm_bodies, directory, roles
 from .arm_wire import answer, filtered, needs, resource_not_found, table
 from .state import Json, RoleAssignment
 from .wire import json_object, ticks_z
@@ -49,7 +49,7 @@ def _subscription(scope: str) -> str:
 
 @TABLE.add("GET", f"{_PROVIDER}/roleDefinitions", Provenance.DOCUMENTED, "role definitions list at /")
 @TABLE.add("GET", f"{_SCOPED}/roleDefinitions", Provenance.RECORDED, "wire/role-assignments.yaml definition_lookup")
-@needs("", "/")
+@needs("", "/", "$filter")
 async def list_definitions(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
     """The built-in roles, by ``$filter``; their ids are scoped to the subscription whatever was asked."""
     inside = _subscription(_scope(request))
@@ -95,7 +95,7 @@ def _shown(one: RoleAssignment, inside: str) -> Json:
 
 
 @TABLE.add("GET", f"{_SCOPED}/roleAssignments", Provenance.RECORDED, "wire/role-assignments.yaml list")
-@needs("Microsoft.Authorization/roleAssignments/read", "/{scope}")
+@needs("Microsoft.Authorization/roleAssignments/read", "/{scope}", "$filter")
 async def list_assignments(simulation: Simulation, request: Request) -> Response:
     """Those at the scope, above it and below; ``atScope()`` leaves out what is below."""
     scope = _scope(request)
@@ -147,7 +147,7 @@ def _id(request: Request) -> str:
 async def put_assignment(simulation: Simulation, request: Request) -> Response:
     """Create: 201. The triple of scope, principal and role exists once, under whatever name."""
     azure, scope, name = simulation.azure, _scope(request), request.path_params["name"]
-    sent = (await json_object(request)).get("properties") or {}
+    sent = (await json_object(request, arm_bodies.ASSIGNMENT)).get("properties") or {}
     if not _GUID.fullmatch(name):
         raise Refusal(
             400, "InvalidRoleAssignmentId", f"The role assignment ID '{name}' is not valid. It must be a GUID."
@@ -168,10 +168,12 @@ async def put_assignment(simulation: Simulation, request: Request) -> Response:
         message = f"No more role assignments can be created (limit is {LIMIT})."
         raise Refusal(409, "RoleAssignmentLimitExceeded", message)
     kind = _principal_type(simulation, principal, sent.get("principalType"))
+    told = {member: sent[member] for member in _OPTIONAL if sent.get(member) is not None}
     if existing is not None:
+        existing.body["properties"] |= told
         return answer(request, _shown(existing, _subscription(scope)))
     made = assign(simulation, request.state.caller.object_id, scope, name, principal, role, kind)
-    made.body["properties"] |= {member: sent[member] for member in _OPTIONAL if sent.get(member) is not None}
+    made.body["properties"] |= told
     return answer(request, _fresh(simulation, made), 201)
 
 

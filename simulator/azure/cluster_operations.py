@@ -31,6 +31,7 @@ TABLE = table()
 _LOOK_SECONDS = 0.25
 """How often, in real seconds, a running cluster looks whether its operation has ended."""
 _LOCATION = f"{SUBSCRIPTION}/providers/Microsoft.ContainerService/locations/{{location}}"
+_SIGNATURE = ("t", "c", "s", "h")
 _SOURCE = "wire/aks.yaml async_operation"
 
 
@@ -157,7 +158,7 @@ async def _follow(simulation: Simulation, cluster: Cluster) -> None:
     "the guid of the URL",
     f"{_SOURCE} quirk_name_2022_2023",
 )
-@needs("Microsoft.ContainerService/locations/operations/read", SUBSCRIPTION)
+@needs("Microsoft.ContainerService/locations/operations/read", SUBSCRIPTION, *_SIGNATURE)
 async def poll(simulation: Simulation, request: Request) -> Response:
     """200 in any case; only the very URL that the operation was announced with finds it."""
     found = await _announced(simulation, request)
@@ -177,7 +178,7 @@ async def poll(simulation: Simulation, request: Request) -> Response:
 @TABLE.add(
     "GET", f"{_LOCATION}/operationresults/{{operation}}", Provenance.DOCUMENTED, "ARM async operations, Location"
 )
-@needs("Microsoft.ContainerService/locations/operationresults/read", SUBSCRIPTION)
+@needs("Microsoft.ContainerService/locations/operationresults/read", SUBSCRIPTION, *_SIGNATURE)
 async def result(simulation: Simulation, request: Request) -> Response:
     """A deletion polled by its ``Location``: 202 until it has ended, then 204."""
     found = await _announced(simulation, request)

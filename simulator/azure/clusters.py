@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simulator.provenance import Provenance, doubt, rule
 
-from . import cluster_body, features, kubeconfig
+from . import arm_bodies, cluster_body, features, kubeconfig
 from .arm_wire import (
     GROUP,
     SUBSCRIPTION,
@@ -131,7 +131,7 @@ async def put_cluster(simulation: Simulation, request: Request) -> Response:
     place = group(simulation, request)
     await settle(simulation)
     azure, key = simulation.azure, _key(request)
-    sent = await json_object(request)
+    sent = await json_object(request, arm_bodies.CLUSTER)
     existing = azure.clusters.get(key)
     _matched(request, existing)
     _previewed(simulation, request, existing, sent)
@@ -151,7 +151,7 @@ async def patch_cluster(simulation: Simulation, request: Request) -> Response:
     found = await _find(simulation, request)
     _matched(request, found)
     _idle(simulation, found)
-    sent = {"tags": (await json_object(request)).get("tags") or {}}
+    sent = {"tags": (await json_object(request, arm_bodies.TAGS)).get("tags") or {}}
     found.body = cluster_body.merged(simulation.azure.tenant_id, found.body, sent)
     return await _begun(simulation, request, found, "Updating", 200)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
+from . import arm_bodies
 from .arm_wire import SUBSCRIPTION, answer, filtered, needs, subscription, table
 from .state import Json, Registration, Subscription
-from .wire import ticks_z
+from .wire import json_object, ticks_z
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -182,6 +183,7 @@ async def list_registrations(simulation: Simulation, request: Request) -> Respon
 async def put_registration(simulation: Simulation, request: Request) -> Response:
     """The newer way to register: a feature that approves itself is Registered in the answer."""
     found = _feature(simulation, request)
+    await json_object(request, arm_bodies.REGISTRATION)
     if not found.stuck:
         found.state, found.settles_at = "Registered", None
     else:
@@ -241,7 +243,7 @@ def _provider_body(simulation: Simulation, one: Registration, sub: str) -> Json:
 
 
 @TABLE.add("GET", f"{SUBSCRIPTION}/providers", Provenance.DOCUMENTED, "providers list")
-@needs("", SUBSCRIPTION)
+@needs("", SUBSCRIPTION, "$filter")
 async def list_providers(simulation: Simulation, request: Request) -> Response:
     """All providers of the subscription."""
     found = subscription(simulation, request.path_params["sub"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import directory, federation
+from . import directory, federation, graph_bodies
 from .application_body import PERSONAL, blank, stored
 from .graph_wire import (
     HOST,
@@ -97,8 +97,6 @@ def _expanded(request: Request, application: Application) -> Json:
 def _checked(azure: AzureState, sent: Json, existing: Json) -> None:
     """Refuse what Graph would not store."""
     for name in sent:
-        if name not in existing:
-            raise bad_request(f"Invalid property '{name}'.")
         if name in _READ_ONLY and sent[name] != existing[name]:
             raise bad_request(f"Property '{name}' is read-only and cannot be set.")
     if "displayName" in sent and not sent["displayName"]:
@@ -172,7 +170,7 @@ async def list_applications(simulation: Simulation, request: Request) -> Respons
 @needs(WRITE, OWN)
 async def create_application(simulation: Simulation, request: Request) -> Response:
     """A new one, whatever exists under the same display name."""
-    return _made(simulation, request, await received(request))
+    return _made(simulation, request, await received(request, graph_bodies.APPLICATION))
 
 
 @ROUTES.add("GET", "/v1.0/applications(appId='{client_id}')", Provenance.DOCUMENTED, "application alternate keys")
@@ -200,7 +198,7 @@ async def get_by_unique_name(simulation: Simulation, request: Request) -> Respon
 async def upsert_application(simulation: Simulation, request: Request) -> Response:
     """Change it: 204; with ``Prefer: create-if-missing`` create what is missing: 201. Writers see writes at once."""
     name = request.path_params["name"]
-    sent = await received(request)
+    sent = await received(request, graph_bodies.APPLICATION)
     found = _by_unique_name(simulation.azure, name)
     if found is not None and found.deleted_at is None:
         return _changed(simulation, request, found, sent)
@@ -222,7 +220,7 @@ async def get_application(simulation: Simulation, request: Request) -> Response:
 async def update_application(simulation: Simulation, request: Request) -> Response:
     """Change members: 204."""
     found = find(simulation, request.path_params["id"])
-    return _changed(simulation, request, found, await received(request))
+    return _changed(simulation, request, found, await received(request, graph_bodies.APPLICATION))
 
 
 def _changed(simulation: Simulation, request: Request, found: Application, sent: Json) -> Response:
@@ -258,7 +256,7 @@ async def add_password(simulation: Simulation, request: Request) -> Response:
     """A client secret, whose text is in this answer and in no other."""
     found = find(simulation, request.path_params["id"])
     may_change(request, found.owner)
-    sent = (await received(request)).get("passwordCredential") or {}
+    sent = (await received(request, graph_bodies.PASSWORD)).get("passwordCredential") or {}
     now = simulation.clock.now()
     text = secrets.token_urlsafe(30)
     password: dict[str, Any] = {
@@ -282,7 +280,7 @@ async def remove_password(simulation: Simulation, request: Request) -> Response:
     """Take a client secret back: 204."""
     found = find(simulation, request.path_params["id"])
     may_change(request, found.owner)
-    key = str((await received(request)).get("keyId"))
+    key = str((await received(request, graph_bodies.PASSWORD_KEY)).get("keyId"))
     if key not in found.secrets:
         raise bad_request(f"No password credential found with keyId {key}.")
     del found.secrets[key]

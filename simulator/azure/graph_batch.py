@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from simulator.provenance import Provenance, rule
 from simulator.routing import Service
 
+from . import graph_bodies
 from .graph_wire import ROUTES, answer, bad_request, needs
 from .wire import json_object
 
@@ -29,7 +30,7 @@ LIMIT = 20
 @needs()
 async def batch(simulation: Simulation, request: Request) -> Response:
     """Answer all requests side by side, those that depend on others after them."""
-    steps = _steps((await json_object(request, "BadRequest")).get("requests"))
+    steps = _steps((await json_object(request, graph_bodies.BATCH, "BadRequest")).get("requests"))
     service = Service(simulation, ROUTES)
     answers: dict[str, asyncio.Task[dict[str, Any]]] = {}
     for step in steps:

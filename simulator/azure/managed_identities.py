@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import authorization, federation
+from . import arm_bodies, authorization, federation
 from .arm_wire import (
     GROUP,
     SUBSCRIPTION,
@@ -103,7 +103,7 @@ async def put_identity(simulation: Simulation, request: Request) -> Response:
     """Create: 201 with its principal and client id, at once; the same name again: 200."""
     registered(simulation, request, _NAMESPACE)
     place = group(simulation, request)
-    sent = await json_object(request)
+    sent = await json_object(request, arm_bodies.IDENTITY)
     existing = simulation.azure.identities.get(_key(request))
     if existing is not None:
         existing.body["tags"] = sent.get("tags") or existing.body["tags"]
@@ -141,7 +141,7 @@ def _create(simulation: Simulation, place: Json, name: str, location: str, tags:
 async def patch_identity(simulation: Simulation, request: Request) -> Response:
     """Replace the tags."""
     found = _find(simulation, request)
-    found.body["tags"] = (await json_object(request)).get("tags") or {}
+    found.body["tags"] = (await json_object(request, arm_bodies.IDENTITY)).get("tags") or {}
     return answer(request, _shown(request, found))
 
 
@@ -273,7 +273,7 @@ async def put_credential(simulation: Simulation, request: Request) -> Response:
     """Create: 201; update: 200. One writer at a time per identity."""
     owner, key, name = _replicated(simulation, request), _key(request), request.path_params["name"]
     _in_federating_region(owner)
-    sent = (await json_object(request)).get("properties") or {}
+    sent = (await json_object(request, arm_bodies.CREDENTIAL)).get("properties") or {}
     async with sole_writer(simulation, key, lambda: _concurrent(key)):
         trust = _checked(owner, name, sent)
         existed = federation.by_name(owner.federated, name) is not None

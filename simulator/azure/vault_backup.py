@@ -37,7 +37,7 @@ async def backup(simulation: Simulation, request: Request) -> Response:  # noqa:
 async def restore(simulation: Simulation, request: Request) -> Response:
     """All versions again, disabled ones as such: 200 with the latest, without its value."""
     vault = request.state.vault
-    secret = _read((await json_object(request, "BadParameter")).get("value"))
+    secret = _read((await json_object(request, {"value": str}, "BadParameter")).get("value"))
     existing = vault.secrets.get(secret.name.lower())
     usable(simulation, secret.name, existing)
     _unknown(secret.name, existing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 
 from simulator.provenance import Provenance, doubt, rule
-from simulator.routing import Handler, Refusal, Routes
+from simulator.routing import Handler, NotSimulated, Refusal, Routes
 
-from . import vault_access
+from . import api_versions, vault_access
+from .shapes import ANY, TEXTS, Shape
 from .state import Json, Secret, SecretVersion, Vault
 from .vault_names import vault_of_host
 from .wire import json_object
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 _SOURCE = "wire/keyvault-secrets.yaml"
 _PAGE = 25
+_VERSION = re.compile(r"\d\.\d+(-preview[\d.]*)?|\d{4}-\d\d-\d\d(-[a-z]+)?")
+_ATTRIBUTES: Shape = {"enabled": bool, "nbf": int, "exp": int}
+_READ_ONLY: Shape = {"created": ANY, "updated": ANY, "recoveryLevel": ANY, "recoverableDays": ANY}
+_BODY: Shape = {"value": str, "contentType": str, "tags": TEXTS, "attributes": {**_ATTRIBUTES, **_READ_ONLY}}
 _WITHOUT_DAYS = ("7.0", "2016-10-01")
 
 
@@ -91,12 +97,31 @@ def needs(permission: str) -> Callable[[Handler], Handler]:
         async def guarded(simulation: Simulation, request: Request) -> Response:
             vault = request.state.vault = _vault(simulation, request)
             who = await vault_access.caller(simulation, request, vault)
+            _asked(request)
             vault_access.authorize(simulation, vault, who, permission, request.path_params.get("name", ""))
             return await handler(simulation, request)
 
         return guarded
 
     return guard
+
+
+@rule("key vault", "every request names an api-version", Provenance.DOCUMENTED, "REST reference, api-version required")
+@doubt(
+    "key vault",
+    "what is said to a request without an api-version or with one that is none",
+    "400 BadParameter in words of our own; 501 and noted for one that might exist",
+    "the reference does not tell",
+)
+def _asked(request: Request) -> None:
+    version = request.query_params.get("api-version", "")
+    if not _VERSION.fullmatch(version):
+        message = f"api-version must be specified: '{version}' is none." if version else "api-version must be specified"
+        raise Refusal(400, "BadParameter", message)
+    unknown = set(request.query_params) - {"api-version", "maxresults", "$skiptoken"}
+    if version not in api_versions.KEY_VAULT or unknown:
+        message = f"the query option {', '.join(sorted(unknown))}" if unknown else f"api-version {version}"
+        raise NotSimulated(message)
 
 
 def _base(vault: Vault) -> str:
@@ -200,7 +225,7 @@ def _busy(simulation: Simulation, secret: Secret, what: str) -> None:
 async def set_secret(simulation: Simulation, request: Request) -> Response:
     """A new version, whether or not there was one: 200."""
     vault, name = request.state.vault, request.path_params["name"]
-    sent = await json_object(request, "BadParameter")
+    sent = await json_object(request, _BODY, "BadParameter")
     if not isinstance(sent.get("value"), str):
         raise Refusal(400, "BadParameter", "Property  has invalid value\r\n")
     secret: Secret | None = vault.secrets.get(name.lower())
@@ -285,7 +310,7 @@ async def update_secret(simulation: Simulation, request: Request) -> Response:
     """Change what is beside the value; the version stays."""
     secret = live(request)
     version = _version(request, secret)
-    sent = await json_object(request, "BadParameter")
+    sent = await json_object(request, _BODY, "BadParameter")
     attributes = sent.get("attributes") or {}
     version.enabled = attributes.get("enabled", version.enabled)
     version.not_before = attributes.get("nbf", version.not_before)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import authorization, vault_policies
+from . import arm_bodies, authorization, vault_policies
 from .arm_wire import (
     GROUP,
     SUBSCRIPTION,
@@ -122,7 +122,7 @@ async def put_vault(simulation: Simulation, request: Request) -> Response:
     """Create, update as a whole, or recover: 200 each. Two writes at once conflict."""
     registered(simulation, request, "Microsoft.KeyVault")
     place, name = group(simulation, request), request.path_params["name"]
-    sent = await json_object(request)
+    sent = await json_object(request, arm_bodies.VAULT)
     given: Json = sent.get("properties") or {}
     mode = str(given.get("createMode") or "default").lower()
     identity = _id(request, place)
@@ -283,7 +283,7 @@ def _recovered(simulation: Simulation, identity: str, name: str) -> Vault:
 async def patch_vault(simulation: Simulation, request: Request) -> Response:
     """Change some members: 200."""
     found = _find(simulation, request)
-    sent = await json_object(request)
+    sent = await json_object(request, arm_bodies.VAULT)
     async with sole_writer(simulation, found.body["id"].lower(), lambda: _edited(found.body["name"])):
         _update(simulation, request.state.caller, found, sent)
     return _answered(simulation, request, found)
@@ -294,7 +294,7 @@ async def patch_vault(simulation: Simulation, request: Request) -> Response:
 async def put_policies(simulation: Simulation, request: Request) -> Response:
     """``add`` permissions to principals, ``replace`` theirs, or ``remove`` them: 200. Two writes at once conflict."""
     found, kind = _find(simulation, request), request.path_params["kind"].lower()
-    sent = ((await json_object(request)).get("properties") or {}).get("accessPolicies") or []
+    sent = ((await json_object(request, arm_bodies.POLICIES)).get("properties") or {}).get("accessPolicies") or []
     if kind not in vault_policies.CHANGES:
         raise Refusal(400, "BadRequest", f"The access policy operation '{kind}' is not supported.")
     async with sole_writer(simulation, found.body["id"].lower(), lambda: _edited(found.body["name"])):
@@ -331,7 +331,7 @@ async def delete_vault(simulation: Simulation, request: Request) -> Response:
 async def check_name(simulation: Simulation, request: Request) -> Response:
     """Whether a vault could be called so."""
     subscription(simulation, request.path_params["sub"])
-    name = str((await json_object(request)).get("name") or "")
+    name = str((await json_object(request, arm_bodies.VAULT_NAME)).get("name") or "")
     if problem := check(name):
         return answer(request, {"nameAvailable": False, "reason": "AccountNameInvalid", "message": problem})
     if holder(simulation.azure, name) is not None:

@@ -31,6 +31,15 @@ ISSUER = "https://issuer.example/cluster/"
 AUDIENCE = "api://AzureADTokenExchange"
 SUBJECT = "system:serviceaccount:shop:checkout"
 
+VERSIONS = {
+    "microsoft.authorization": "2022-04-01",
+    "microsoft.features": "2021-07-01",
+    "microsoft.containerservice": "2026-03-01",
+    "microsoft.keyvault": "2023-02-01",
+    "microsoft.managedidentity": "2024-11-30",
+}
+"""The api-version of a request that names none, by the provider in its path."""
+
 BEGINNING = f"""
 tenant: {{id: {TENANT}, display_name: Contoso, domain: contoso.onmicrosoft.com}}
 subscriptions:
@@ -80,13 +89,15 @@ class Cloud:
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     async def arm(
-        self, method: str, path: str, body: Any = None, *, version: str = "2025-01-01", **headers: str
+        self, method: str, path: str, body: Any = None, *, version: str = "", **headers: str
     ) -> httpx.Response:
         """A request to ARM as the operator, unless ``Authorization`` is among the headers."""
         if "Authorization" not in headers:
             headers |= await self.bearer("https://management.azure.com")
         joint = "&" if "?" in path else "?"
-        url = f"https://management.azure.com{path}{joint}api-version={version}"
+        bare = path.partition("?")[0].lower().replace("/register", "").replace("/unregister", "")
+        provider = next((name for name in VERSIONS if f"/{name}/" in bare), "")
+        url = f"https://management.azure.com{path}{joint}api-version={version or VERSIONS.get(provider, '2022-09-01')}"
         return await self.http.request(method, url, json=body, headers=headers)
 
     async def graph(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
@@ -101,6 +112,11 @@ class Cloud:
             headers |= await self.bearer("https://vault.azure.net")
         url = f"https://{name}.vault.azure.net{path}{'&' if '?' in path else '?'}api-version=7.4"
         return await self.http.request(method, url, json=body, headers=headers)
+
+    def unheard_of(self) -> list[str]:
+        """What was asked so far that the simulator does not know; it is expected, and forgotten here."""
+        asked, self.simulation.unknown = self.simulation.unknown, []
+        return asked
 
     async def make_application(self, name: str = "app") -> tuple[dict[str, Any], dict[str, Any]]:
         """An application and its service principal, both replicated."""

@@ -232,7 +232,6 @@ async def test_a_second_principal_of_an_application_is_refused(calm: Cloud) -> N
     ("body", "said"),
     [
         ({}, "displayName"),
-        ({"displayName": "a", "colour": "red"}, "colour"),
         ({"displayName": "a", "appId": str(uuid.UUID(int=1))}, "read-only"),
     ],
 )

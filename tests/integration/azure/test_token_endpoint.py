@@ -57,7 +57,7 @@ async def test_the_elder_endpoint_answers_numbers_as_strings(calm: Cloud) -> Non
         ({}, 401, 7000216),
         ({"client_secret": OPERATOR_SECRET, "scope": "https://vault.azure.net"}, 400, 1002012),
         ({"client_secret": OPERATOR_SECRET, "scope": "https://nowhere.example/.default"}, 400, 500011),
-        ({"client_secret": OPERATOR_SECRET, "grant_type": "password"}, 400, 70003),
+        ({"client_secret": OPERATOR_SECRET, "grant_type": "nonsense"}, 400, 70003),
     ],
 )
 async def test_a_request_that_proves_nothing_is_refused(
