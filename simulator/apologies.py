@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from .azure import arm, entra, graph, key_vault
 from .azure.entra_errors import failure
+from .azure.graph_wire import too_many
 from .kubernetes import errors
 from .provenance import Provenance, rule
 from .routing import Refusal
@@ -83,11 +84,11 @@ def _resource_manager(request: Request, fault: Fault) -> Refusal:
     return Refusal(500, "InternalServerError", "An unexpected error occurred while processing the request.")
 
 
-@rule("graph", "429 TooManyRequests, Please retry again later.", Provenance.DOCUMENTED, "graph/throttling sample")
 @rule("graph", "503 serviceNotAvailable, 500 generalException", Provenance.DOCUMENTED, "graph/errors")
 def _graph(fault: Fault, now: str) -> Refusal:
+    if fault.status == 429:
+        return too_many({"x-instant": now})
     code, message = {
-        429: ("TooManyRequests", "Please retry again later."),
         503: ("Service_ServiceUnavailable", "Service is temporarily unavailable. Please wait and retry again."),
     }.get(fault.status, ("Service_InternalServerError", "Encountered an internal server error."))
     return Refusal(fault.status, code, message, headers={"x-instant": now})

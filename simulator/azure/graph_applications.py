@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
+from simulator.throttling import personal
 
 from . import directory, federation, graph_bodies
 from .application_body import PERSONAL, blank, stored
@@ -29,6 +30,7 @@ from .graph_wire import (
     not_found,
     nothing,
     received,
+    take,
 )
 from .state import Application, AzureState, FederatedCredential, Json
 from .wire import seconds_z, ticks_z
@@ -134,6 +136,11 @@ def _within_quota(azure: AzureState, request: Request) -> None:
         raise Refusal(403, "Directory_QuotaExceeded", message)
 
 
+def _within_limits(simulation: Simulation, request: Request, body: Json) -> None:
+    if "PersonalMicrosoftAccount" in body["signInAudience"]:
+        take(simulation, personal(caller(request)))
+
+
 @rule("graph", "an application is replicated to readers later", Provenance.REPORTED, "wire/entra-apps.yaml lag")
 def _made(simulation: Simulation, request: Request, sent: Json) -> Response:
     azure, now = simulation.azure, simulation.clock.now()
@@ -143,6 +150,7 @@ def _made(simulation: Simulation, request: Request, sent: Json) -> Response:
     _checked(azure, sent, body)
     _within_quota(azure, request)
     body = stored(body, sent) | {"createdDateTime": seconds_z(now)}
+    _within_limits(simulation, request, body)
     if body["signInAudience"] != PERSONAL and "api" not in sent:
         body["api"]["requestedAccessTokenVersion"] = None
     visible_at = simulation.weather.after("directory_replication")
@@ -226,6 +234,7 @@ async def update_application(simulation: Simulation, request: Request) -> Respon
 def _changed(simulation: Simulation, request: Request, found: Application, sent: Json) -> Response:
     may_change(request, found.owner)
     _checked(simulation.azure, sent, found.body)
+    _within_limits(simulation, request, found.body)
     found.body = stored(found.body, sent)
     return nothing(request)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from simulator.simulation import Simulation
+    from simulator.throttling import Limit
 
 HOST = "https://graph.microsoft.com"
 METADATA = f"{HOST}/v1.0/$metadata#"
@@ -142,6 +144,20 @@ def not_found(key: str) -> Refusal:
     """What is missing, deleted or not yet replicated."""
     message = f"Resource '{key}' does not exist or one of its queried reference-property objects are not present."
     return Refusal(404, "Request_ResourceNotFound", message)
+
+
+@rule("graph", "429 TooManyRequests, Please retry again later.", Provenance.DOCUMENTED, "graph/throttling sample")
+def too_many(headers: Mapping[str, str] | None = None) -> Refusal:
+    """A limit has been reached."""
+    return Refusal(429, "TooManyRequests", "Please retry again later.", headers=headers)
+
+
+def take(simulation: Simulation, limits: list[Limit]) -> None:
+    """Take from limits that are known only now; the 429 that says how long to wait where one is reached."""
+    if not simulation.weather.dials.throttling or not (refused := simulation.throttle.take(limits)):
+        return
+    seconds = simulation.weather.retry_after(refused[1])
+    raise too_many({"Retry-After": str(math.ceil(seconds))})
 
 
 def bad_request(message: str, **extra: Any) -> Refusal:
