@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, Response
 
-from .azure import arm, entra, graph, vault_data
+from .azure import arm, entra, graph, key_vault
 from .azure.entra_errors import failure
+from .azure.graph_wire import too_many
 from .kubernetes import errors
 from .provenance import Provenance, rule
 from .routing import Refusal
@@ -49,7 +50,7 @@ def _in_own_words(simulation: Simulation, host: str, request: Request, fault: Fa
     if host == "graph.microsoft.com":
         return graph.ROUTES.envelope(request, _graph(fault, simulation.clock.now().strftime("%Y-%m-%dT%H:%M:%S")))
     if host.endswith(".vault.azure.net"):
-        return vault_data.ROUTES.envelope(request, _key_vault(fault))
+        return key_vault.ROUTES.envelope(request, _key_vault(fault))
     if host.endswith(".azmk8s.io"):
         return errors.answer(_kubernetes(fault))
     refusal = failure(_AADSTS[fault.status], simulation.clock.now())
@@ -83,11 +84,11 @@ def _resource_manager(request: Request, fault: Fault) -> Refusal:
     return Refusal(500, "InternalServerError", "An unexpected error occurred while processing the request.")
 
 
-@rule("graph", "429 TooManyRequests, Please retry again later.", Provenance.DOCUMENTED, "graph/throttling sample")
 @rule("graph", "503 serviceNotAvailable, 500 generalException", Provenance.DOCUMENTED, "graph/errors")
 def _graph(fault: Fault, now: str) -> Refusal:
+    if fault.status == 429:
+        return too_many({"x-instant": now})
     code, message = {
-        429: ("TooManyRequests", "Please retry again later."),
         503: ("Service_ServiceUnavailable", "Service is temporarily unavailable. Please wait and retry again."),
     }.get(fault.status, ("Service_InternalServerError", "Encountered an internal server error."))
     return Refusal(fault.status, code, message, headers={"x-instant": now})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 
 from . import breakage, snapshots
-from .azure.wire import json_object
+from .azure.wire import parsed
 from .holdings import held
 from .provenance import Provenance
 from .routing import Refusal, Routes
@@ -70,7 +70,7 @@ async def snapshot(simulation: Simulation, request: Request) -> Response:  # noq
 async def restore(simulation: Simulation, request: Request) -> Response:
     """Make the simulation what it was when the snapshot in the body was taken."""
     try:
-        await snapshots.put_back(simulation, await json_object(request))
+        await snapshots.put_back(simulation, await parsed(request, "Malformed"))
     except snapshots.NotASnapshot as error:
         raise Refusal(400, "NotASnapshot", str(error)) from None
     return JSONResponse({"status": "ok"})
@@ -79,7 +79,7 @@ async def restore(simulation: Simulation, request: Request) -> Response:
 @ROUTES.add("POST", "/break", Provenance.ASSUMED, "our own")
 async def break_(simulation: Simulation, request: Request) -> Response:
     """Break what the body says: ``fault``, by its name in the catalogue, of ``subject``."""
-    asked = await json_object(request)
+    asked = await parsed(request, "Malformed")
     try:
         done = await breakage.break_(simulation, str(asked.get("fault", "")), str(asked.get("subject", "")))
     except breakage.NotBreakable as error:

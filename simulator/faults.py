@@ -14,7 +14,6 @@ from starlette.requests import Request
 
 from . import apologies, throttling
 from .provenance import Provenance, rule
-from .throttling import Throttle
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,7 +43,6 @@ class Faults:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        self._throttle = Throttle(simulation.weather)
 
     def befalling(self, host: str, scope: Scope) -> Fault | None:
         """What goes wrong with this request, or None. What the simulator asks of itself is never touched."""
@@ -54,10 +52,13 @@ class Faults:
         cluster = self._simulation.cluster_by_host(host)
         if cluster is not None and not cluster.state.reachable:
             return Fault()
-        if weather.dials.throttling and (refused := self._throttle.take(throttling.limits(host, scope))):
+        if weather.dials.throttling and (refused := self._throttled(host, scope)):
             return _throttled(weather, host, *refused)
         struck = weather.strikes("busy", "server_errors", "resets", "unanswered")
         return None if struck is None else _drawn(weather, host, scope, struck)
+
+    def _throttled(self, host: str, scope: Scope) -> tuple[throttling.Limit, float] | None:
+        return self._simulation.throttle.take(throttling.limits(self._simulation.azure, host, scope))
 
     async def __call__(self, fault: Fault, service: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the fault befall the request: through the service first where it is carried out."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from . import control
-from .azure import arm, entra, graph, vault_data
+from .azure import arm, entra, graph, key_vault
 from .clock import stopwatch
 from .faults import Faults
 from .journal import Entry
@@ -41,7 +41,7 @@ class Hosts:
         }
         self._exact.update(dict.fromkeys(_LOOPBACK, Service(simulation, control.ROUTES)))
         self._suffixes: dict[str, ASGIApp] = {
-            ".vault.azure.net": Service(simulation, vault_data.ROUTES),
+            ".vault.azure.net": Service(simulation, key_vault.ROUTES),
             ".azmk8s.io": KubernetesApi(simulation),
             ".oic.prod-aks.azure.com": Service(simulation, oidc.ROUTES),
         }
@@ -49,7 +49,7 @@ class Hosts:
     def resolves(self, host: str) -> bool:
         """Whether the name exists in the simulated DNS; a vault's and a cluster's does only while they do."""
         if host.endswith(".vault.azure.net"):
-            return vault_data.resolves(self._simulation, host)
+            return key_vault.resolves(self._simulation, host)
         if host.endswith(".azmk8s.io"):
             cluster = self._simulation.cluster_by_host(host)
             return cluster is not None and cluster.state.reachable

@@ -45,6 +45,17 @@ class Refusal(Exception):
         self.headers, self.extra = dict(headers or {}), dict(extra or {})
 
 
+class NotSimulated(Exception):
+    """Thrown from anywhere below a handler for what the real service may know and the simulator does not.
+
+    ``what`` names it: an api-version, a member of the body, a query option. Answered by a 501, as an unknown route.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
 @dataclass(frozen=True)
 class Route:
     """One row of a service's table."""
@@ -119,12 +130,14 @@ class Service:
                     return await route.handler(self._simulation, request)
                 except Refusal as refusal:
                     return table.envelope(request, refusal)
+                except NotSimulated as unheard_of:
+                    return unknown(self._simulation, request, unheard_of.what)
         return unknown(self._simulation, request)
 
 
-def unknown(simulation: Simulation, request: Request) -> Response:
+def unknown(simulation: Simulation, request: Request, what: str = "") -> Response:
     """The 501 for what the simulator does not know, noted so that a test suite can assert that there was none."""
-    asked = f"{request.method} {request.url.hostname}{request.url.path}"
+    asked = f"{request.method} {request.url.hostname}{request.url.path}" + (f" with {what}" if what else "")
     simulation.unknown.append(asked)
     message = f"The simulator does not know {asked}. Nothing was done."
     return JSONResponse({"error": {"code": "NotSimulated", "message": message}}, status_code=501)

@@ -12,6 +12,7 @@ import httpx
 from .authority import Authority
 from .clock import Clock
 from .journal import Entry, Journal
+from .throttling import Throttle
 from .weather import Weather
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ class Simulation:
     """Requests that no route answered."""
     after_request: Callable[[Entry], Awaitable[None]] | None = None
     """Awaited when a request was handled and before its answer is sent: where a test cuts the line."""
+
+    throttle: Throttle = field(init=False)
+    """How much of its limits has been taken."""
+
+    def __post_init__(self) -> None:
+        self.throttle = Throttle(self.weather)
 
     def cluster_by_host(self, host: str) -> Cluster | None:
         """The cluster whose API server has this host name (``<fqdn>``)."""

@@ -15,11 +15,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from .provenance import Provenance, rule
+from .azure.vault_names import vault_of_host
+from .provenance import Provenance, doubt, rule
 
 if TYPE_CHECKING:
     from starlette.types import Scope
 
+    from .azure.state import AzureState
     from .weather import Weather
 
 _READS = ("GET", "HEAD", "OPTIONS")
@@ -75,7 +77,7 @@ class Throttle:
         return bucket
 
 
-def limits(host: str, scope: Scope) -> list[Limit]:
+def limits(azure: AzureState, host: str, scope: Scope) -> list[Limit]:
     """The limits that a request counts against. One without a token counts against none."""
     who = _principal(_header(scope, b"authorization"))
     if not who:
@@ -85,7 +87,7 @@ def limits(host: str, scope: Scope) -> list[Limit]:
         return [*_resource_manager(scope["method"], path, who), *_managed_identity(scope["method"], path)]
     if host == "graph.microsoft.com":
         return _graph(scope, who)
-    return _key_vault(scope["method"], host) if host.endswith(".vault.azure.net") else []
+    return list(_key_vault(azure, host)) if host.endswith(".vault.azure.net") else []
 
 
 @rule(
@@ -129,24 +131,58 @@ def _managed_identity(method: str, path: str) -> Iterator[Limit]:
 @rule(
     "graph",
     "writes 3,000 in 150 s of an application; 3,500 units in 10 s of a small tenant, a list of applications costs 2, "
-    "with $select or a $top below 20 one less each, with $expand one more, at least 1",
+    "with $select or a $top below 20 one less each, with $expand one more, at least 1; "
+    "writes of a tenant 18,000 in 300 s",
     Provenance.DOCUMENTED,
     "limits-and-errors E1 Graph writes, Graph units",
 )
+@rule("graph", "a batch itself takes nothing, each of its steps what it costs", Provenance.DOCUMENTED, "json-batching")
 def _graph(scope: Scope, who: str) -> list[Limit]:
+    if scope["path"].endswith("/$batch"):
+        return []
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     cost = 2 if scope["method"] == "GET" and scope["path"].rstrip("/").endswith("/applications") else 1
     top = query.get("$top", [""])[0]
     cost += ("$expand" in query) - ("$select" in query) - (top.isdigit() and int(top) < 20)
     units = [Limit("units", "tenant", 3500, 350, max(cost, 1))]
-    if scope["method"] in _READS or scope["path"].endswith("/$batch"):
+    if scope["method"] in _READS:
         return units
-    return [*units, Limit("writes", who, 3000, 20)]
+    return [*units, Limit("writes", who, 3000, 20), Limit("writes", "tenant", 18_000, 60)]
 
 
-@rule("key vault", "4,000 requests in 10 s of a vault", Provenance.DOCUMENTED, "limits-and-errors E1 Key Vault")
-def _key_vault(method: str, host: str) -> list[Limit]:  # noqa: ARG001 - all kinds count alike
-    return [Limit("transactions", host, 4000, 400)]
+@rule(
+    "graph",
+    "applications for personal accounts too are written 60 times in a minute",
+    Provenance.DOCUMENTED,
+    "limits-and-errors E1 Graph writes on apps",
+)
+@doubt(
+    "graph",
+    "among whom the 60 writes are shared, and whether a federated credential is such a write",
+    "each principal has its own 60; only the application itself counts",
+    "limits-and-errors E1 Graph writes on apps",
+)
+def personal(who: str) -> list[Limit]:
+    """The limit of writes on applications that people with personal accounts can sign in to."""
+    return [Limit("writes for personal accounts", who, 60, 1)]
+
+
+@rule(
+    "key vault",
+    "4,000 requests in 10 s of a vault, five times that of a subscription's vaults; what is refused does not count",
+    Provenance.DOCUMENTED,
+    "limits-and-errors E1 Key Vault",
+)
+@doubt(
+    "key vault",
+    "the rate of secrets is remembered, not read; which requests count together",
+    "as the documented rate of keys, all kinds of requests alike",
+    "limits-and-errors E1 Key Vault",
+)
+def _key_vault(azure: AzureState, host: str) -> Iterator[Limit]:
+    yield Limit("transactions", host, 4000, 400)
+    if vault := vault_of_host(azure, host):
+        yield Limit("transactions of a subscription", vault.body["id"].split("/")[2], 20_000, 2000)
 
 
 def _header(scope: Scope, wanted: bytes) -> str:

@@ -44,6 +44,8 @@ class Dials:
     """A new vault in RegisteringDns."""
     cluster_update: Delay = (0.0, 0.0)
     """A managed cluster's long-running create or update."""
+    cluster_failures: Chance = 0.0
+    """Chance that such an operation ends as Failed."""
     feature_registration: Delay = (0.0, 0.0)
     """A preview feature or resource provider in Registering."""
     secret_deletion: Delay = (0.0, 0.0)

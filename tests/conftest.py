@@ -69,6 +69,12 @@ class Cloud:
         async with open_clients(self.patience) as clients:
             yield clients
 
+    def unheard_of(self) -> list[str]:
+        """What was asked so far that the simulator does not know; it is expected, and forgotten here."""
+        simulation = self.simulator.simulation
+        asked, simulation.unknown = simulation.unknown, []
+        return asked
+
     async def observe(self, fleet: Fleet) -> Observed:
         """One look at the world."""
         async with self.clients() as clients:
@@ -121,7 +127,7 @@ async def running_cloud(
     snapshot: Path | None = None,
     issuer_authorities: Sequence[Path] = (),
 ) -> AsyncIterator[Cloud]:
-    """Serve a cloud, with this process signed in to it."""
+    """Serve a cloud, with this process signed in to it; nothing may be asked of it that it does not know."""
     weather = Weather(Clock(), dials, speed, seed)
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("ca.pem", "ca.key"):
@@ -142,6 +148,7 @@ async def running_cloud(
         with mock.patch.dict(os.environ, environment):
             async with httpx.AsyncClient(timeout=30) as http:
                 yield Cloud(simulator, http)
+        assert simulator.simulation.unknown == []
     finally:
         await simulator.stop()
 

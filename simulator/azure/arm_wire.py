@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
-from simulator.provenance import Provenance, rule
-from simulator.routing import Handler, Refusal, Routes
+from simulator.provenance import Provenance, doubt, rule
+from simulator.routing import Handler, NotSimulated, Refusal, Routes
 
-from . import odata, roles, tokens
+from . import api_versions, odata, roles, tokens
 from .state import Json, Subscription
 
 if TYPE_CHECKING:
@@ -27,6 +28,25 @@ SUBSCRIPTION = "/subscriptions/{sub}"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/{{rg}}"
 
 
+_REMAINING = {
+    "read": {"global-reads": "16499"},
+    "write": {"writes": "799", "global-writes": "11999"},
+    "delete": {"deletes": "799", "global-deletes": "11999"},
+}
+"""What is left of the caller's requests, after ``x-ms-ratelimit-remaining-subscription-``, as recorded in 2026."""
+
+
+class Unwrapped(Refusal):
+    """A provider's own refusal, answered without the ``error`` around it that the gateway puts there."""
+
+
+@rule("arm", "standing headers, remaining requests by kind", Provenance.RECORDED, "wire/00-reading-notes.yaml arm")
+@doubt(
+    "arm",
+    "how many requests are left: the recordings show the first of a kind only",
+    "always as many as after one request; the 429 itself goes by the documented rates",
+    "wire/00-reading-notes.yaml throttle_headers",
+)
 def _standing(request: Request) -> dict[str, str]:
     """The headers on every answer."""
     headers = {
@@ -37,23 +57,39 @@ def _standing(request: Request) -> dict[str, str]:
         "x-content-type-options": "nosniff",
         "x-ms-request-id": str(uuid.uuid4()),
         "x-ms-correlation-request-id": request.headers.get("x-ms-correlation-request-id", str(uuid.uuid4())),
+        "x-cache": "CONFIG_NOCACHE",
     }
-    if request.method == "DELETE":
-        headers["x-ms-ratelimit-remaining-subscription-deletes"] = "799"
-    elif request.method != "GET":
-        headers["x-ms-ratelimit-remaining-subscription-writes"] = "799"
-    return headers
+    kind = {"GET": "read", "HEAD": "read", "DELETE": "delete"}.get(request.method, "write")
+    remaining = {f"x-ms-ratelimit-remaining-subscription-{name}": left for name, left in _REMAINING[kind].items()}
+    return headers | remaining
 
 
 def _envelope(request: Request, refusal: Refusal) -> Response:
     error = {"code": refusal.code, "message": refusal.message, **refusal.extra}
     headers = _standing(request) | refusal.headers
+    if isinstance(refusal, Unwrapped):
+        return JSONResponse(error, refusal.status, headers=headers)
     return JSONResponse({"error": error}, refusal.status, headers=headers, media_type="application/json; charset=utf-8")
 
 
 def table() -> Routes:
     """A table of ARM routes, whose paths match without regard to case."""
     return Routes("arm", _envelope, ignore_case=True)
+
+
+class _Pretty(JSONResponse):
+    """One more space per level."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, indent=1).encode()
+
+
+@rule("arm", "managed clusters answer indented JSON", Provenance.RECORDED, "wire/aks.yaml create.body_text")
+def indented(request: Request, body: Json | None, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """As :func:`answer`, in the form of the provider of managed clusters."""
+    if body is None:
+        return answer(request, None, status, headers)
+    return _Pretty(body, status, headers=_standing(request) | (headers or {}))
 
 
 def answer(request: Request, body: Json | None, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -113,16 +149,17 @@ def subscription(simulation: Simulation, sub: str) -> Subscription:
     return found
 
 
-def needs(action: str, scope: str) -> Callable[[Handler], Handler]:
+def needs(action: str, scope: str, *query: str) -> Callable[[Handler], Handler]:
     """Decorate a handler of those that may do ``action`` at ``scope``, templates over the path's parameters.
 
-    The caller stands in ``request.state.caller``. '' as the action lets everybody in who is signed in.
+    The caller stands in ``request.state.caller``. '' as the action lets everybody in who is signed in. ``query`` are
+    the options that the handler knows beside the api-version.
     """
 
     def guard(handler: Handler) -> Handler:
         @wraps(handler)
         async def guarded(simulation: Simulation, request: Request) -> Response:
-            _has_api_version(request)
+            _asked(request, {"api-version", *query})
             request.state.caller = await caller(simulation, request)
             if "sub" in request.path_params:
                 subscription(simulation, request.path_params["sub"])
@@ -137,13 +174,19 @@ def needs(action: str, scope: str) -> Callable[[Handler], Handler]:
 
 
 @rule("arm", "every request names an api-version", Provenance.DOCUMENTED, "MissingApiVersionParameter")
-def _has_api_version(request: Request) -> None:
-    if not request.query_params.get("api-version"):
+def _asked(request: Request, query: set[str]) -> None:
+    """Refuse a request without a version; tell of a version or of query options that the simulator does not know."""
+    version = request.query_params.get("api-version")
+    if not version:
         message = (
             "The api-version query parameter (?api-version=) is required for all requests with the exception of "
             "the deployment template functions."
         )
         raise Refusal(400, "MissingApiVersionParameter", message)
+    api_versions.check(request.scope["route_template"], version)
+    if unknown := set(request.query_params) - query:
+        message = f"the query option {', '.join(sorted(unknown))}"
+        raise NotSimulated(message)
 
 
 def authorize(simulation: Simulation, who: Caller, action: str, scope: str) -> None:
@@ -169,6 +212,11 @@ def group(simulation: Simulation, request: Request) -> Json:
     if found is None:
         raise Refusal(404, "ResourceGroupNotFound", f"Resource group '{rg}' could not be found.")
     return found
+
+
+def region(sent: Json, otherwise: str) -> str:
+    """The short name of the location that a body names, which may be a display name: westeurope, of West Europe."""
+    return str(sent.get("location") or otherwise).replace(" ", "").lower()
 
 
 def resource_not_found(kind: str, name: str, rg: str) -> Refusal:

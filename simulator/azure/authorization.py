@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import directory, roles
+from . import arm_bodies, directory, roles
 from .arm_wire import answer, filtered, needs, resource_not_found, table
 from .state import Json, RoleAssignment
 from .wire import json_object, ticks_z
@@ -25,6 +26,9 @@ TABLE = table()
 
 LIMIT = 4000
 """Role assignments per subscription."""
+_WRITTEN = timedelta(milliseconds=108)
+"""How long after the request the assignment says that it was written."""
+_OPTIONAL = ("condition", "conditionVersion", "delegatedManagedIdentityResourceId", "description")
 _PROVIDER = "/providers/Microsoft.Authorization"
 _SCOPED = f"/{{scope:path}}{_PROVIDER}"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -45,14 +49,15 @@ def _subscription(scope: str) -> str:
 
 @TABLE.add("GET", f"{_PROVIDER}/roleDefinitions", Provenance.DOCUMENTED, "role definitions list at /")
 @TABLE.add("GET", f"{_SCOPED}/roleDefinitions", Provenance.RECORDED, "wire/role-assignments.yaml definition_lookup")
-@needs("", "/")
+@needs("", "/", "$filter")
 async def list_definitions(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
     """The built-in roles, by ``$filter``; their ids are scoped to the subscription whatever was asked."""
     inside = _subscription(_scope(request))
     items = [body | body["properties"] for body in (role.body(inside) for role in roles.BUILT_IN)]
     at_scope = {"atscopeandbelow": lambda item, argument: True, "atscope": lambda item, argument: True}  # noqa: ARG005
     ids = [item["name"] for item in filtered(request, items, at_scope)]
-    return answer(request, {"value": [roles.BY_ID[each].body(inside) for each in ids]})
+    slice_of_gateway = {"set-cookie": "x-ms-gateway-slice=Production; path=/; secure; samesite=none; httponly"}
+    return answer(request, {"value": [roles.BY_ID[each].body(inside) for each in ids]}, headers=slice_of_gateway)
 
 
 @TABLE.add("GET", f"{_PROVIDER}/roleDefinitions/{{name}}", Provenance.DOCUMENTED, "role definitions get by id")
@@ -90,7 +95,7 @@ def _shown(one: RoleAssignment, inside: str) -> Json:
 
 
 @TABLE.add("GET", f"{_SCOPED}/roleAssignments", Provenance.RECORDED, "wire/role-assignments.yaml list")
-@needs("Microsoft.Authorization/roleAssignments/read", "/{scope}")
+@needs("Microsoft.Authorization/roleAssignments/read", "/{scope}", "$filter")
 async def list_assignments(simulation: Simulation, request: Request) -> Response:
     """Those at the scope, above it and below; ``atScope()`` leaves out what is below."""
     scope = _scope(request)
@@ -125,11 +130,24 @@ def _id(request: Request) -> str:
 
 
 @TABLE.add("PUT", f"{_SCOPED}/roleAssignments/{{name}}", Provenance.RECORDED, "wire/role-assignments.yaml create")
+@rule("arm", "4000 role assignments in a subscription", Provenance.ASSUMED, "limits-and-errors E1 role assignments")
+@doubt(
+    "arm",
+    "whether an identical PUT of an assignment is an error: 409 RoleAssignmentExists in 2019",
+    "200 with the assignment; another name for the same scope, role and principal is the 409",
+    "wire/role-assignments.yaml errors.duplicate",
+)
+@doubt(
+    "arm",
+    "newer services may append the id of the existing assignment to RoleAssignmentExists",
+    "the elder text, without an id",
+    "wire/role-assignments.yaml errors.duplicate.newer",
+)
 @needs("Microsoft.Authorization/roleAssignments/write", "/{scope}")
 async def put_assignment(simulation: Simulation, request: Request) -> Response:
     """Create: 201. The triple of scope, principal and role exists once, under whatever name."""
     azure, scope, name = simulation.azure, _scope(request), request.path_params["name"]
-    sent = (await json_object(request)).get("properties") or {}
+    sent = (await json_object(request, arm_bodies.ASSIGNMENT)).get("properties") or {}
     if not _GUID.fullmatch(name):
         raise Refusal(
             400, "InvalidRoleAssignmentId", f"The role assignment ID '{name}' is not valid. It must be a GUID."
@@ -150,11 +168,24 @@ async def put_assignment(simulation: Simulation, request: Request) -> Response:
         message = f"No more role assignments can be created (limit is {LIMIT})."
         raise Refusal(409, "RoleAssignmentLimitExceeded", message)
     kind = _principal_type(simulation, principal, sent.get("principalType"))
+    told = {member: sent[member] for member in _OPTIONAL if sent.get(member) is not None}
     if existing is not None:
+        existing.body["properties"] |= told
         return answer(request, _shown(existing, _subscription(scope)))
     made = assign(simulation, request.state.caller.object_id, scope, name, principal, role, kind)
-    fresh = made.body | {"properties": made.body["properties"] | {"createdBy": None}}
-    return answer(request, fresh, 201)
+    made.body["properties"] |= told
+    return answer(request, _fresh(simulation, made), 201)
+
+
+@rule(
+    "arm",
+    "the 201 has no createdBy and an earlier createdOn than every list",
+    Provenance.RECORDED,
+    "wire/role-assignments.yaml create.quirks",
+)
+def _fresh(simulation: Simulation, made: RoleAssignment) -> Json:
+    asked = ticks_z(simulation.clock.now())
+    return made.body | {"properties": made.body["properties"] | {"createdBy": None, "createdOn": asked}}
 
 
 @rule("arm", "an assignment's principal and role are immutable", Provenance.REPORTED, "limits-and-errors E3 role PUT")
@@ -174,12 +205,34 @@ def _taken(assignments: Iterable[RoleAssignment], scope: str, principal: str, ro
 
 
 @rule("arm", "naming the principal's type skips the look-up", Provenance.REPORTED, "role-assignments.yaml principal")
+@doubt(
+    "arm",
+    "whether the code of a principal that is not known yet is PrincipalNotFound or BadRequest",
+    "PrincipalNotFound",
+    "wire/role-assignments.yaml errors.principal_not_found",
+)
+@doubt(
+    "arm",
+    "of a new group the look-up is reported to fail although its type is declared",
+    "a declared type always skips it: there are no groups",
+    "wire/role-assignments.yaml errors.principal_not_found.with_principalType",
+)
+@doubt(
+    "arm",
+    "what is said to a principal of another type than declared",
+    "400 UnmatchedPrincipalType in words of our own, where the principal is known",
+    "wire/role-assignments.yaml errors.unmatched_type",
+)
 def _principal_type(simulation: Simulation, principal: str, declared: str | None) -> str:
     """The type of the principal; 400 for one that the directory's replicas do not know, unless its type is declared."""
+    found = directory.principal(simulation.azure, principal)
+    known = found is not None and directory.visible(found, simulation.clock.now())
+    if declared and known and declared.lower() != "serviceprincipal":
+        message = f"The principal type '{declared}' does not match the type 'ServicePrincipal' of {principal}."
+        raise Refusal(400, "UnmatchedPrincipalType", message)
     if declared:
         return declared
-    found = directory.principal(simulation.azure, principal)
-    if found is None or not directory.visible(found, simulation.clock.now()):
+    if not known:
         message = (
             f"Principal {principal.replace('-', '')} does not exist in the directory {simulation.azure.tenant_id}. "
             "Check that you have the correct principal ID. If you are creating this principal and then immediately "
@@ -211,7 +264,7 @@ def assign(
     simulation: Simulation, author: str, scope: str, name: str, principal: str, role: str, kind: str
 ) -> RoleAssignment:
     """Write an assignment of the role with the guid ``role``. ARM honours it at once, the data plane later."""
-    now = ticks_z(simulation.clock.now())
+    written = ticks_z(simulation.clock.now() + _WRITTEN)
     identity = f"{scope.rstrip('/')}{_PROVIDER}/roleAssignments/{name}"
     body: Json = {
         "properties": {
@@ -221,8 +274,8 @@ def assign(
             "scope": scope,
             "condition": None,
             "conditionVersion": None,
-            "createdOn": now,
-            "updatedOn": now,
+            "createdOn": written,
+            "updatedOn": written,
             "createdBy": author,
             "updatedBy": author,
             "delegatedManagedIdentityResourceId": None,

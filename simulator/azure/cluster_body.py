@@ -7,9 +7,9 @@ import uuid
 from copy import deepcopy
 from typing import Any
 
-from simulator.provenance import Provenance, rule
-from simulator.routing import Refusal
+from simulator.provenance import Provenance, doubt, rule
 
+from .arm_wire import Unwrapped, region
 from .state import Json, ManagedCluster
 
 KIND = "Microsoft.ContainerService/managedClusters"
@@ -25,7 +25,6 @@ _READ_ONLY = (
     "provisioningState",
     "resourceUID",
     "identityProfile",
-    "effectiveOutboundIPs",
 )
 _ONLY_AFTER_SUCCESS = ("identityProfile",)
 
@@ -45,13 +44,13 @@ def full_version(version: str) -> str:
 @rule("arm", "the OIDC issuer is on by default from Kubernetes 1.34", Provenance.RECORDED, f"{_SOURCE} default_2026")
 def new(tenant_id: str, place: Json, name: str, sent: Json) -> Json:
     """The body of a cluster that a first PUT with ``sent`` makes in the resource group ``place``."""
-    location = str(sent.get("location") or place["location"]).replace(" ", "").lower()
+    location = region(sent, place["location"])
     given: Json = sent.get("properties") or {}
     version = str(given.get("kubernetesVersion") or "")
     dns = f"{given.get('dnsPrefix') or name}-{secrets.token_hex(4)}"
     base = place["id"].replace("/resourceGroups/", "/resourcegroups/")
     nodes = f"MC_{place['name']}_{name}_{location}"
-    kubelet = f"/subscriptions/{place['id'].split('/')[2]}/resourcegroups/{nodes}/providers"
+    group = f"/subscriptions/{place['id'].split('/')[2]}/resourcegroups/{nodes}/providers"
     current = full_version(version)
     body: Json = {
         "id": f"{base}/providers/{KIND}/{name}",
@@ -79,6 +78,11 @@ def new(tenant_id: str, place: Json, name: str, sent: Json) -> Json:
                 "networkPolicy": "none",
                 "networkDataplane": "azure",
                 "loadBalancerSku": "standard",
+                "loadBalancerProfile": {
+                    "managedOutboundIPs": {"count": 1},
+                    "effectiveOutboundIPs": [{"id": f"{group}/Microsoft.Network/publicIPAddresses/{uuid.uuid4()}"}],
+                    "backendPoolType": "nodeIPConfiguration",
+                },
                 "podCidr": "10.244.0.0/16",
                 "serviceCidr": "10.0.0.0/16",
                 "dnsServiceIP": "10.0.0.10",
@@ -101,7 +105,7 @@ def new(tenant_id: str, place: Json, name: str, sent: Json) -> Json:
             "resourceUID": secrets.token_hex(12),
             "identityProfile": {
                 "kubeletidentity": {
-                    "resourceId": f"{kubelet}/Microsoft.ManagedIdentity/userAssignedIdentities/{name}-agentpool",
+                    "resourceId": f"{group}/Microsoft.ManagedIdentity/userAssignedIdentities/{name}-agentpool",
                     "clientId": str(uuid.uuid4()),
                     "objectId": str(uuid.uuid4()),
                 }
@@ -116,10 +120,16 @@ def new(tenant_id: str, place: Json, name: str, sent: Json) -> Json:
     }
     if not given.get("agentPoolProfiles"):
         message = "Required parameter agentPoolProfiles is missing (null)."
-        raise Refusal(400, "InvalidParameter", message)
+        raise Unwrapped(400, "InvalidParameter", message)
     return merged(tenant_id, body, sent)
 
 
+@doubt(
+    "arm",
+    "whether provider errors stand below an outer error member, and have details and subcode",
+    "unwrapped, code and message alone (target where one is reported); the gateway's own are wrapped",
+    "wire/aks.yaml errors.envelope",
+)
 @rule("arm", "what a PUT leaves out keeps its value, read-only members are tolerated", Provenance.RECORDED, _SOURCE)
 def merged(tenant_id: str, body: Json, sent: Json) -> Json:
     """``body`` after a PUT of ``sent``; refuses what the service refuses."""
@@ -131,7 +141,7 @@ def merged(tenant_id: str, body: Json, sent: Json) -> Json:
     if version := given.pop("kubernetesVersion", ""):
         result["properties"]["kubernetesVersion"] = version
         result["properties"]["currentKubernetesVersion"] = full_version(version)
-    properties = _overlaid(result["properties"], given)
+    properties = _overlaid(result["properties"], given) | {"provisioningState": "Succeeded"}
     for pool in properties["agentPoolProfiles"]:
         _fill_pool(pool, properties["currentKubernetesVersion"])
     result["properties"] = properties
@@ -154,24 +164,31 @@ def _overlaid(under: Json, over: Json) -> Json:
     return result
 
 
+@doubt("arm", "the status of PropertyChangeNotAllowed", "400", "wire/aks.yaml errors.immutable_property")
 @rule("arm", "the OIDC issuer cannot be disabled", Provenance.REPORTED, f"{_SOURCE} errors.oidc_disable")
 def _changeable(body: Json, sent: Json, given: Json) -> None:
     issuer, wanted = body["properties"]["oidcIssuerProfile"], given.get("oidcIssuerProfile") or {}
     if "issuerURL" in issuer and wanted.get("enabled") is False:
-        raise Refusal(400, "OIDCIssuerFeatureCannotBeDisabled", "OIDC issuer feature cannot be disabled.")
+        raise Unwrapped(400, "OIDCIssuerFeatureCannotBeDisabled", "OIDC issuer feature cannot be disabled.")
     prefix = given.get("dnsPrefix")
     if prefix and prefix != body["properties"]["dnsPrefix"]:
         _immutable("properties.dnsPrefix")
-    location = str(sent.get("location") or body["location"]).replace(" ", "").lower()
+    location = region(sent, body["location"])
     if location != body["location"]:
         _immutable("location")
 
 
 def _immutable(path: str) -> None:
     message = f"Changing property '{path}' is not allowed."
-    raise Refusal(400, "PropertyChangeNotAllowed", message, extra={"target": path})
+    raise Unwrapped(400, "PropertyChangeNotAllowed", message, extra={"target": path})
 
 
+@doubt(
+    "arm",
+    "elder clusters have issuers of the form oidc.prod-aks.azure.com/<guid>/ without a tenant",
+    "every issuer has the regional host and the tenant",
+    "wire/aks.yaml oidcIssuerProfile.quirks",
+)
 @rule("arm", "issuer URL: region, tenant, a guid, and a trailing slash", Provenance.RECORDED, f"{_SOURCE} oidcIssuer")
 def _settle_issuer(tenant_id: str, body: Json) -> None:
     """Give an enabled issuer its URL, once and for ever."""
@@ -183,13 +200,19 @@ def _settle_issuer(tenant_id: str, body: Json) -> None:
         issuer.pop("issuerURL", None)
 
 
+@doubt(
+    "arm",
+    "what the service says to workload identity without the OIDC issuer: every client refuses before it asks",
+    "400 BadRequest in words of our own",
+    "wire/aks.yaml errors.workload_identity_without_oidc",
+)
 @rule(
     "arm", "the webhook add-on needs the OIDC issuer", Provenance.ASSUMED, f"{_SOURCE} errors.workload_identity_without"
 )
 def _require_issuer(body: Json) -> None:
     if workload_identity(body) and not body["properties"]["oidcIssuerProfile"].get("enabled"):
         message = "Workload identity requires the OIDC issuer to be enabled."
-        raise Refusal(400, "BadRequest", message)
+        raise Unwrapped(400, "BadRequest", message)
 
 
 def workload_identity(body: Json) -> bool:
@@ -215,13 +238,21 @@ def _fill_pool(pool: Json, version: str) -> None:
         "mode": "System",
         "osType": "Linux",
         "osSKU": "Ubuntu",
+        "nodeLabels": {},
         "upgradeSettings": {"maxSurge": "10%", "maxUnavailable": "0"},
+        "securityProfile": {"enableVTPM": False, "enableSecureBoot": False},
     }
     for name, value in defaults.items():
         if pool.get(name) in (None, 0, ""):
             pool[name] = value
 
 
+@doubt(
+    "arm",
+    "whether loadBalancerSku still turns from standard to Standard when an operation succeeds, as in 2023",
+    "it stays as it was sent",
+    "wire/aks.yaml only_after_success",
+)
 @rule("arm", "provisioningState says what is going on", Provenance.RECORDED, f"{_SOURCE} create, update_oidc")
 def shown(record: ManagedCluster, *, busy: bool) -> Json:
     """The body as it is answered now; ``busy`` while the operation has not ended."""
@@ -236,4 +267,5 @@ def shown(record: ManagedCluster, *, busy: bool) -> Json:
     if kind == "Creating":
         for name in _ONLY_AFTER_SUCCESS:
             properties.pop(name, None)
+        properties["networkProfile"]["loadBalancerProfile"].pop("effectiveOutboundIPs", None)
     return body

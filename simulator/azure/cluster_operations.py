@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from simulator.kubernetes import workloads
 from simulator.kubernetes.cluster import Cluster
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 from simulator.webhook import addon, backend
 
 from . import authorization, cluster_body
-from .arm_wire import HOST, SUBSCRIPTION, answer, needs, table, wait
+from .arm_wire import HOST, SUBSCRIPTION, needs, table, wait
+from .arm_wire import indented as answer
 from .state import Json, ManagedCluster, Operation
 from .wire import trimmed_z
 
@@ -30,6 +31,7 @@ TABLE = table()
 _LOOK_SECONDS = 0.25
 """How often, in real seconds, a running cluster looks whether its operation has ended."""
 _LOCATION = f"{SUBSCRIPTION}/providers/Microsoft.ContainerService/locations/{{location}}"
+_SIGNATURE = ("t", "c", "s", "h")
 _SOURCE = "wire/aks.yaml async_operation"
 
 
@@ -42,6 +44,7 @@ def begin(simulation: Simulation, record: ManagedCluster, kind: str) -> Operatio
         query=f"api-version=2025-03-01{signature}&h={secrets.token_urlsafe(32)}",
         started_at=simulation.clock.now(),
         ends_at=simulation.weather.after("cluster_update"),
+        fails=simulation.weather.dials.cluster_failures > 0 and simulation.weather.happens("cluster_failures"),
     )
     record.operation = operation
     simulation.azure.operations[operation.id] = operation
@@ -77,6 +80,9 @@ def _due(simulation: Simulation, record: ManagedCluster) -> bool:
 async def _bring_about(simulation: Simulation, key: str, record: ManagedCluster) -> None:
     assert record.operation is not None
     record.operation.settled = True
+    if record.operation.fails:
+        record.body["properties"]["provisioningState"] = "Failed"
+        return
     if record.operation.kind == "Deleting":
         del simulation.azure.clusters[key]
         authorization.forget_scope(simulation, record.body["id"])
@@ -139,16 +145,31 @@ async def _follow(simulation: Simulation, cluster: Cluster) -> None:
 
 
 @TABLE.add("GET", f"{_LOCATION}/operations/{{operation}}", Provenance.RECORDED, f"{_SOURCE} in_progress, succeeded")
-@needs("Microsoft.ContainerService/locations/operations/read", SUBSCRIPTION)
+@rule("arm", "a failed operation is a 200 too, with its error", Provenance.DOCUMENTED, f"{_SOURCE} failed")
+@doubt(
+    "arm",
+    "the code and the words of an operation that failed",
+    "InternalOperationError, and nothing of what it was for has happened",
+    f"{_SOURCE} failed",
+)
+@doubt(
+    "arm",
+    "whether the name of an operation is the guid of its URL (2026) or that with its groups' bytes swapped (2022-23)",
+    "the guid of the URL",
+    f"{_SOURCE} quirk_name_2022_2023",
+)
+@needs("Microsoft.ContainerService/locations/operations/read", SUBSCRIPTION, *_SIGNATURE)
 async def poll(simulation: Simulation, request: Request) -> Response:
     """200 in any case; only the very URL that the operation was announced with finds it."""
     found = await _announced(simulation, request)
     ended = simulation.clock.now() >= found.ends_at
-    body = {
+    body: Json = {
         "name": found.id,
-        "status": "Succeeded" if ended else "InProgress",
+        "status": _ending(found) if ended else "InProgress",
         "startTime": trimmed_z(found.started_at),
     }
+    if ended and found.fails:
+        body["error"] = {"code": "InternalOperationError", "message": "Internal server error. Please retry later."}
     if ended:
         return answer(request, body | {"endTime": trimmed_z(found.ends_at)})
     return answer(request, body, headers=wait(simulation, found.ends_at))
@@ -157,13 +178,17 @@ async def poll(simulation: Simulation, request: Request) -> Response:
 @TABLE.add(
     "GET", f"{_LOCATION}/operationresults/{{operation}}", Provenance.DOCUMENTED, "ARM async operations, Location"
 )
-@needs("Microsoft.ContainerService/locations/operationresults/read", SUBSCRIPTION)
+@needs("Microsoft.ContainerService/locations/operationresults/read", SUBSCRIPTION, *_SIGNATURE)
 async def result(simulation: Simulation, request: Request) -> Response:
     """A deletion polled by its ``Location``: 202 until it has ended, then 204."""
     found = await _announced(simulation, request)
     if simulation.clock.now() >= found.ends_at:
         return answer(request, None, 204)
     return answer(request, None, 202, {"Location": str(request.url)} | wait(simulation, found.ends_at))
+
+
+def _ending(operation: Operation) -> str:
+    return "Failed" if operation.fails else "Succeeded"
 
 
 async def _announced(simulation: Simulation, request: Request) -> Operation:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
-from simulator.routing import Refusal
+from simulator.provenance import Provenance, doubt, rule
 
-from . import cluster_body, features, kubeconfig
-from .arm_wire import GROUP, SUBSCRIPTION, answer, group, needs, registered, resource_not_found, subscription, table
+from . import arm_bodies, cluster_body, features, kubeconfig
+from .arm_wire import (
+    GROUP,
+    SUBSCRIPTION,
+    Unwrapped,
+    group,
+    needs,
+    registered,
+    resource_not_found,
+    subscription,
+    table,
+)
+from .arm_wire import indented as answer
 from .cluster_body import KIND, shown
 from .cluster_operations import attach, begin, busy, poll_headers, settle
 from .state import Json, ManagedCluster
@@ -111,6 +121,9 @@ async def get_cluster(simulation: Simulation, request: Request) -> Response:
 
 
 @TABLE.add("PUT", _ONE, Provenance.RECORDED, "wire/aks.yaml create, update_oidc")
+@rule(
+    "arm", "the request header AKSHTTPCustomFeatures is ignored after GA", Provenance.RECORDED, "wire/aks.yaml create"
+)
 @needs(f"{KIND}/write", _ONE)
 async def put_cluster(simulation: Simulation, request: Request) -> Response:
     """Create: 201; update: 200. Both are long-running."""
@@ -118,7 +131,7 @@ async def put_cluster(simulation: Simulation, request: Request) -> Response:
     place = group(simulation, request)
     await settle(simulation)
     azure, key = simulation.azure, _key(request)
-    sent = await json_object(request)
+    sent = await json_object(request, arm_bodies.CLUSTER)
     existing = azure.clusters.get(key)
     _matched(request, existing)
     _previewed(simulation, request, existing, sent)
@@ -138,7 +151,7 @@ async def patch_cluster(simulation: Simulation, request: Request) -> Response:
     found = await _find(simulation, request)
     _matched(request, found)
     _idle(simulation, found)
-    sent = {"tags": (await json_object(request)).get("tags") or {}}
+    sent = {"tags": (await json_object(request, arm_bodies.TAGS)).get("tags") or {}}
     found.body = cluster_body.merged(simulation.azure.tenant_id, found.body, sent)
     return await _begun(simulation, request, found, "Updating", 200)
 
@@ -176,9 +189,15 @@ def _idle(simulation: Simulation, record: ManagedCluster) -> None:
         f"Operation is not allowed: Another operation ({record.operation.kind}) is in progress, please wait for it to "
         "finish before starting a new operation. See https://aka.ms/aks-pending-operation for more details"
     )
-    raise Refusal(409, "OperationNotAllowed", message)
+    raise Unwrapped(409, "OperationNotAllowed", message)
 
 
+@doubt(
+    "arm",
+    "whether a stale eTag is a 412 (documentation) or a 409 EtagMismatch (reports)",
+    "412 EtagMismatch",
+    "limits-and-errors E3 AKS PUT",
+)
 @rule("arm", "If-Match and If-None-Match guard a cluster's eTag: 412", Provenance.DOCUMENTED, "aks use-etags")
 def _matched(request: Request, record: ManagedCluster | None) -> None:
     wanted, unwanted = request.headers.get("if-match", ""), request.headers.get("if-none-match", "")
@@ -188,9 +207,10 @@ def _matched(request: Request, record: ManagedCluster | None) -> None:
         message = (
             f"Operation is not allowed: the eTag '{wanted or unwanted}' does not match the resource's '{current}'."
         )
-        raise Refusal(412, "EtagMismatch", message)
+        raise Unwrapped(412, "EtagMismatch", message)
 
 
+@doubt("arm", "the status of OIDCIssuerFeatureFlagNotEnabled", "400", "wire/aks.yaml errors.oidc_preview_flag")
 @rule("arm", "while the issuer is a preview its flag must be registered", Provenance.REPORTED, "wire/aks.yaml preview")
 def _previewed(simulation: Simulation, request: Request, existing: ManagedCluster | None, sent: Json) -> None:
     """Only where the start file says that the flag is enforced."""
@@ -204,7 +224,7 @@ def _previewed(simulation: Simulation, request: Request, existing: ManagedCluste
             f"Enabling OIDC issuer is not allowed since feature '{_PREVIEW}' is not enabled. Please see "
             "https://aka.ms/aks/previews for how to enable features."
         )
-        raise Refusal(400, "OIDCIssuerFeatureFlagNotEnabled", message)
+        raise Unwrapped(400, "OIDCIssuerFeatureFlagNotEnabled", message)
 
 
 async def _running(simulation: Simulation, request: Request) -> Cluster:
@@ -212,7 +232,7 @@ async def _running(simulation: Simulation, request: Request) -> Cluster:
     cluster = simulation.clusters.get(_key(request))
     if cluster is None:
         message = "Operation is not allowed: the cluster is being created."
-        raise Refusal(409, "OperationNotAllowed", message)
+        raise Unwrapped(409, "OperationNotAllowed", message)
     return cluster
 
 
@@ -237,7 +257,7 @@ async def admin_credential(simulation: Simulation, request: Request) -> Response
             "Getting static credential is not allowed because this cluster is set to disable local accounts. "
             "[For more details, see https://learn.microsoft.com/en-us/azure/aks/manage-local-accounts-managed-azure-ad]"
         )
-        raise Refusal(400, "BadRequest", message)
+        raise Unwrapped(400, "BadRequest", message)
     user = f"clusterAdmin_{request.path_params['rg']}_{request.path_params['name']}"
     value = kubeconfig.local(simulation, cluster.state, user)
     return answer(request, {"kubeconfigs": [{"name": "clusterAdmin", "value": value}]})

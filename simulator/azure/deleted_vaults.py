@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance
+from simulator.provenance import Provenance, doubt
 from simulator.routing import Refusal
 
 from .arm_wire import HOST, SUBSCRIPTION, answer, needs, table, wait
@@ -52,6 +52,12 @@ def _tombstone(vault: Vault) -> Json:
     "GET",
     f"{SUBSCRIPTION}/providers/Microsoft.KeyVault/deletedVaults",
     Provenance.RECORDED,
+    f"{_SOURCE} soft_delete.list_deleted",
+)
+@doubt(
+    "arm",
+    "a deleted vault's location may be a display name or in odd case, and the list may go on behind a nextLink",
+    "the short name, and one page",
     f"{_SOURCE} soft_delete.list_deleted",
 )
 @needs("Microsoft.KeyVault/deletedVaults/read", SUBSCRIPTION)

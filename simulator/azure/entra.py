@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.responses import JSONResponse, Response
 
-from simulator.provenance import Provenance
-from simulator.routing import Routes
+from simulator.provenance import Provenance, doubt, rule
+from simulator.routing import NotSimulated, Routes
 
 from . import federation, tokens
 from .directory import Identity, application_by_client_id, sign_in_identity
@@ -25,12 +26,36 @@ ROUTES = Routes("entra", envelope)
 _HOST = "https://login.microsoftonline.com"
 _ALIASES = ("login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net")
 _ANY_TENANT = ("common", "organizations")
+_TENANT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
+_PARAMETERS = {
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion_type",
+    "client_assertion",
+    "scope",
+    "resource",
+    "claims",
+    "client_info",
+    "client-request-id",
+}
+_TELEMETRY = ("x-client-", "x-ms-lib-", "x-app-")
+_OTHER_GRANTS = (
+    "password",
+    "refresh_token",
+    "authorization_code",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+)
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
+@rule("entra", "a tenant's name is a guid or a domain", Provenance.REPORTED, "wire/token-endpoint.yaml 900023")
 def _tenant(simulation: Simulation, named: str) -> str:
     """The tenant's id, whichever way it was named."""
     azure = simulation.azure
+    if not _TENANT.fullmatch(named) and named.lower() not in _ANY_TENANT:
+        raise failure(900023, simulation.clock.now(), tenant=named)
     if named.lower() not in (azure.tenant_id, azure.tenant_domain, *_ANY_TENANT):
         raise failure(90002, simulation.clock.now(), tenant=named)
     return azure.tenant_id
@@ -135,13 +160,25 @@ def _uncached(body: dict[str, Any]) -> Response:
     return JSONResponse(body, headers={"cache-control": "no-store, no-cache", "pragma": "no-cache"})
 
 
+@doubt(
+    "entra",
+    "which form parameters of the token endpoint mean something that is not known here",
+    "501 and noted for all but those that MSAL and the SDKs send",
+    "wire/token-endpoint.yaml request",
+)
 async def _form(simulation: Simulation, request: Request) -> dict[str, str]:
     _tenant(simulation, request.path_params["tenant"])
-    return dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+    form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    unknown = {name for name in form if name not in _PARAMETERS and not name.startswith(_TELEMETRY)}
+    unknown |= set(request.query_params) - {"client-request-id"}
+    if unknown:
+        message = f"the parameter {', '.join(sorted(unknown))}"
+        raise NotSimulated(message)
+    return form
 
 
 def _needed(simulation: Simulation, form: dict[str, str], parameter: str) -> str:
-    if parameter not in form:
+    if not form.get(parameter):
         raise failure(900144, simulation.clock.now(), parameter=parameter)
     return form[parameter]
 
@@ -150,12 +187,15 @@ async def _grant(simulation: Simulation, form: dict[str, str], asked: str) -> di
     """Who asks, whether that is proven, and then the token for what is asked."""
     now = simulation.clock.now()
     grant = _needed(simulation, form, "grant_type")
+    if grant in _OTHER_GRANTS:
+        message = f"grant_type={grant}"
+        raise NotSimulated(message)
     if grant != "client_credentials":
         raise failure(70003, now, grant=grant)
     identity = _identity(simulation, _needed(simulation, form, "client_id"))
-    if form.get("client_assertion_type") == _ASSERTION and "client_assertion" in form:
+    if form.get("client_assertion_type") == _ASSERTION and form.get("client_assertion"):
         await federation.prove(simulation, identity, form["client_assertion"])
-    elif "client_secret" in form:
+    elif form.get("client_secret"):
         _secret_proves(simulation, identity, form["client_secret"])
     else:
         raise failure(7000216, now)
@@ -165,6 +205,12 @@ async def _grant(simulation: Simulation, form: dict[str, str], asked: str) -> di
     return {"access_token": access}
 
 
+@doubt(
+    "entra",
+    "whether 700016 shows the directory by its display name or by its guid",
+    "by its display name",
+    "wire/token-endpoint.yaml 700016",
+)
 def _identity(simulation: Simulation, client_id: str) -> Identity:
     now = simulation.clock.now()
     identity, lacks_principal = sign_in_identity(simulation, client_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from simulator.provenance import LEDGER, Provenance, Rule
+from simulator.provenance import LEDGER, Provenance, Rule, doubt
 from simulator.routing import Refusal
 
 if TYPE_CHECKING:
@@ -57,6 +57,14 @@ _ROWS = (
         "correct cloud. Check with your subscription administrator, this may happen if there are no active "
         "subscriptions for the tenant.",
         "token-endpoint.yaml 90002",
+        has_uri=True,
+    ),
+    Failure(
+        900023,
+        400,
+        "invalid_request",
+        "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.",
+        "token-endpoint.yaml 900023",
         has_uri=True,
     ),
     Failure(
@@ -226,12 +234,42 @@ FAILURES = {row.code: row for row in _ROWS}
 LEDGER.update({Rule("entra", f"AADSTS{row.code} {row.error}", row.provenance, row.source): row for row in _ROWS})
 
 
+@doubt(
+    "entra",
+    "the status of 700211, 700212, 700213, 7002138 and 700024",
+    "401, as of 7002137",
+    "wire/token-endpoint.yaml errors",
+)
+@doubt(
+    "entra",
+    "the status of 7000216, the status and the OAuth code of 900023",
+    "401; 400 invalid_request",
+    "wire/token-endpoint.yaml 7000216, 900023",
+)
+@doubt(
+    "entra",
+    "no match: 70021 with invalid_request until 2022, then a code for each of issuer, audience and subject",
+    "the split codes with invalid_client, in the words of 2025 where there are newer ones",
+    "wire/token-endpoint.yaml 70021",
+)
+@doubt(
+    "entra",
+    "the OAuth code of 90002: invalid_request in 2020, invalid_tenant since 2022",
+    "invalid_tenant",
+    "wire/token-endpoint.yaml 90002",
+)
 def failure(code: int, now: datetime, **gaps: str) -> Refusal:
     """The refusal for one row of the table, its text's gaps filled."""
     row = FAILURES[code]
     return Refusal(row.status, row.error, row.text.format_map(gaps), extra={"row": row, "now": now})
 
 
+@doubt(
+    "entra",
+    "CR LF between the parts of an error's text up to 2023, a single space from about 2024",
+    "a single space",
+    "wire/token-endpoint.yaml error_envelope.separator",
+)
 def envelope(request: Request, refusal: Refusal) -> Response:
     """The body of token-endpoint.yaml ``error_envelope``, in the form it has had since 2024."""
     row, now = refusal.extra["row"], refusal.extra["now"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
+from . import arm_bodies
 from .arm_wire import SUBSCRIPTION, answer, filtered, needs, subscription, table
 from .state import Json, Registration, Subscription
-from .wire import ticks_z
+from .wire import json_object, ticks_z
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -38,13 +39,28 @@ RESOURCE_TYPES = {
 
 
 @rule("arm", "Registering and Unregistering take a while, and may stick", Provenance.REPORTED, "azure-cli#8994")
+@rule("arm", "a feature that needs approval stays Pending", Provenance.DOCUMENTED, "wire/features.yaml registrations")
+@doubt(
+    "arm",
+    "the casing of a registration's state and type: the specification's examples differ from the wire",
+    "as on the wire: Registered, and the newer surface's type all in lower case",
+    "wire/features.yaml spec_vs_wire",
+)
 def state_of(registration: Registration, now: datetime) -> str:
     """What a registration is at this instant."""
+    if registration.needs_approval and registration.state == "Registered":
+        return "Pending"
     if registration.settles_at is not None and (registration.stuck or now < registration.settles_at):
         return _ON_THE_WAY[registration.state]
     return registration.state
 
 
+@doubt(
+    "arm",
+    "what registering answers at once: of a feature only Unregistering was seen",
+    "Registering, as of a provider; what is registered already stays Registered",
+    "wire/features.yaml feature_classic.quirks",
+)
 def _begin(simulation: Simulation, registration: Registration, state: str) -> None:
     """Set out for ``state``, unless already there or on the way."""
     if registration.state != state:
@@ -138,7 +154,7 @@ def _registration(simulation: Simulation, one: Registration, sub: str) -> Json:
             "providerNamespace": namespace,
             "state": state_of(one, simulation.clock.now()),
             "releaseDate": "0001-01-01T00:00:00.0000000Z",
-            "approvalType": "AutoApproval",
+            "approvalType": "ApprovalRequired" if one.needs_approval else "AutoApproval",
             "registrationDate": ticks_z(simulation.clock.now()),
             "shouldFeatureDisplayInPortal": False,
         },
@@ -167,6 +183,7 @@ async def list_registrations(simulation: Simulation, request: Request) -> Respon
 async def put_registration(simulation: Simulation, request: Request) -> Response:
     """The newer way to register: a feature that approves itself is Registered in the answer."""
     found = _feature(simulation, request)
+    await json_object(request, arm_bodies.REGISTRATION)
     if not found.stuck:
         found.state, found.settles_at = "Registered", None
     else:
@@ -204,6 +221,12 @@ def _provider(simulation: Simulation, request: Request) -> Registration:
     return found
 
 
+@doubt(
+    "arm",
+    "whether a provider's body has authorization or authorizations",
+    "neither, since what stands in them is not told",
+    "wire/features.yaml provider_registration.body",
+)
 def _provider_body(simulation: Simulation, one: Registration, sub: str) -> Json:
     kinds = [
         {"resourceType": kind, "locations": ["West Europe", "North Europe"], "apiVersions": ["2025-03-01"]}
@@ -220,7 +243,7 @@ def _provider_body(simulation: Simulation, one: Registration, sub: str) -> Json:
 
 
 @TABLE.add("GET", f"{SUBSCRIPTION}/providers", Provenance.DOCUMENTED, "providers list")
-@needs("", SUBSCRIPTION)
+@needs("", SUBSCRIPTION, "$filter")
 async def list_providers(simulation: Simulation, request: Request) -> Response:
     """All providers of the subscription."""
     found = subscription(simulation, request.path_params["sub"])

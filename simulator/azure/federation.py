@@ -64,7 +64,7 @@ def twin(credentials: Iterable[FederatedCredential], name: str, trust: Trust) ->
 @doubt(
     "graph",
     "with which code and words the 21st credential is refused",
-    "400 Request_BadRequest that names the limit; of a managed identity 400 BadRequest",
+    "400 Directory_ResourceSizeExceeded in words of our own; of a managed identity 400 BadRequest",
     "wire/federated-credentials.yaml more_than_20",
 )
 def full(credentials: Sequence[FederatedCredential]) -> bool:
@@ -77,6 +77,12 @@ def by_name(credentials: Sequence[FederatedCredential], key: str) -> FederatedCr
     return next((one for one in credentials if key in (one.name, one.id)), None)
 
 
+@doubt(
+    "graph",
+    "how long, and to which readers, a credential that was written is missing: a read after the write may be a 404",
+    "every reader sees it at once; only the token endpoint is late",
+    "wire/federated-credentials.yaml eventual_consistency, azurerm#31729",
+)
 @rule("entra", "a written credential is honoured seconds to minutes later", Provenance.REPORTED, "E1 FIC propagation")
 def write(
     simulation: Simulation, credentials: list[FederatedCredential], name: str, trust: Trust, description: str | None
@@ -112,6 +118,12 @@ def _seen(simulation: Simulation, credentials: Iterable[FederatedCredential]) ->
     return trusts
 
 
+@doubt(
+    "entra",
+    "in which order an assertion is checked: only that a wrong issuer is told as such is known",
+    "tenant, application, whether it trusts anybody, time, issuer, signature, audience, subject",
+    "wire/token-endpoint.yaml check_order_guess",
+)
 async def prove(simulation: Simulation, identity: Identity, assertion: str) -> None:
     """Return when ``assertion`` proves that its bearer is ``identity``; else the :class:`Refusal` that says why not.
 
@@ -152,6 +164,12 @@ def _within_time(claims: dict[str, Any], now: datetime) -> None:
         raise failure(700024, now, current=ticks_z(now), begins=first, ends=last)
 
 
+@doubt(
+    "entra",
+    "which of 90061 and 50166 is for the discovery document and which for the keys, and their statuses",
+    "400 each: 90061 for the discovery document, 50166 for the keys",
+    "limits-and-errors E3 STS 90061 / 50166",
+)
 async def _keys(simulation: Simulation, issuer: str) -> KeySet:
     """The issuer's published keys, found through its discovery document."""
     now = simulation.clock.now()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from copy import deepcopy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
+from simulator.routing import Refusal
+from simulator.throttling import personal
 
-from . import directory, federation
+from . import directory, federation, graph_bodies
+from .application_body import PERSONAL, blank, stored
 from .graph_wire import (
     HOST,
     METADATA,
@@ -28,6 +30,7 @@ from .graph_wire import (
     not_found,
     nothing,
     received,
+    take,
 )
 from .state import Application, AzureState, FederatedCredential, Json
 from .wire import seconds_z, ticks_z
@@ -39,71 +42,10 @@ if TYPE_CHECKING:
     from simulator.simulation import Simulation
 
 _SOURCE = "wire/entra-apps.yaml application"
-_BIN = "/v1.0/directory/deletedItems"
-_PERSONAL = "AzureADandPersonalMicrosoftAccount"
 _EXPANDED = federation.LIMIT
+QUOTA = 250
+"""Objects of an owner that may write its own only."""
 _READ_ONLY = {"id", "appId", "createdDateTime", "deletedDateTime", "publisherDomain", "certification"}
-
-
-def blank(azure: AzureState) -> Json:
-    """An application as it is with nothing said about it, in the order of the recorded body."""
-    return {
-        "id": str(uuid.uuid4()),
-        "deletedDateTime": None,
-        "appId": str(uuid.uuid4()),
-        "applicationTemplateId": None,
-        "disabledByMicrosoftStatus": None,
-        "createdDateTime": None,
-        "displayName": None,
-        "description": None,
-        "groupMembershipClaims": None,
-        "identifierUris": [],
-        "isDeviceOnlyAuthSupported": None,
-        "isFallbackPublicClient": None,
-        "notes": None,
-        "publisherDomain": azure.tenant_domain,
-        "serviceManagementReference": None,
-        "signInAudience": _PERSONAL,
-        "tags": [],
-        "tokenEncryptionKeyId": None,
-        "uniqueName": None,
-        "samlMetadataUrl": None,
-        "defaultRedirectUri": None,
-        "certification": None,
-        "optionalClaims": None,
-        "servicePrincipalLockConfiguration": None,
-        "requestSignatureVerification": None,
-        "addIns": [],
-        "api": {
-            "acceptMappedClaims": None,
-            "knownClientApplications": [],
-            "requestedAccessTokenVersion": 2,
-            "oauth2PermissionScopes": [],
-            "preAuthorizedApplications": [],
-        },
-        "appRoles": [],
-        "info": {
-            "logoUrl": None,
-            "marketingUrl": None,
-            "privacyStatementUrl": None,
-            "supportUrl": None,
-            "termsOfServiceUrl": None,
-        },
-        "keyCredentials": [],
-        "parentalControlSettings": {"countriesBlockedForMinors": [], "legalAgeGroupRule": "Allow"},
-        "passwordCredentials": [],
-        "publicClient": {"redirectUris": []},
-        "requiredResourceAccess": [],
-        "verifiedPublisher": {"displayName": None, "verifiedPublisherId": None, "addedDateTime": None},
-        "web": {
-            "homePageUrl": None,
-            "logoutUrl": None,
-            "redirectUris": [],
-            "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
-            "redirectUriSettings": [],
-        },
-        "spa": {"redirectUris": []},
-    }
 
 
 def find(simulation: Simulation, key: str) -> Application:
@@ -137,6 +79,12 @@ def credential(one: FederatedCredential) -> Json:
     }
 
 
+@doubt(
+    "graph",
+    "whether an expanded relation is cut at 20 or at what an application can hold, which is the same",
+    "cut at 20",
+    "bulk-reads.md",
+)
 @rule("graph", "$expand cuts a relation at 20", Provenance.DOCUMENTED, "bulk-reads.md")
 def _expanded(request: Request, application: Application) -> Json:
     if "federatedidentitycredentials" not in request.query_params.get("$expand", "").lower():
@@ -151,8 +99,6 @@ def _expanded(request: Request, application: Application) -> Json:
 def _checked(azure: AzureState, sent: Json, existing: Json) -> None:
     """Refuse what Graph would not store."""
     for name in sent:
-        if name not in existing:
-            raise bad_request(f"Invalid property '{name}'.")
         if name in _READ_ONLY and sent[name] != existing[name]:
             raise bad_request(f"Property '{name}' is read-only and cannot be set.")
     if "displayName" in sent and not sent["displayName"]:
@@ -175,6 +121,26 @@ def _unused(azure: AzureState, member: str, value: str, own: str) -> None:
             raise bad_request(message, details=[detail])
 
 
+@rule("graph", "who may only write its own has 250 objects", Provenance.DOCUMENTED, "limits-and-errors E1 quota")
+@doubt(
+    "graph",
+    "the status and words of Directory_QuotaExceeded, and whether programs meet it as people do",
+    "403, to who has no right to write all applications; the deleted ones count",
+    "limits-and-errors E1 non-admin creator quota",
+)
+def _within_quota(azure: AzureState, request: Request) -> None:
+    if WRITE in request.scope["graph_roles"]:
+        return
+    if sum(one.owner == caller(request) for one in azure.applications.values()) >= QUOTA:
+        message = "The directory object quota limit for the Principal has been exceeded."
+        raise Refusal(403, "Directory_QuotaExceeded", message)
+
+
+def _within_limits(simulation: Simulation, request: Request, body: Json) -> None:
+    if "PersonalMicrosoftAccount" in body["signInAudience"]:
+        take(simulation, personal(caller(request)))
+
+
 @rule("graph", "an application is replicated to readers later", Provenance.REPORTED, "wire/entra-apps.yaml lag")
 def _made(simulation: Simulation, request: Request, sent: Json) -> Response:
     azure, now = simulation.azure, simulation.clock.now()
@@ -182,8 +148,10 @@ def _made(simulation: Simulation, request: Request, sent: Json) -> Response:
     if not sent.get("displayName"):
         raise bad_request("A value is required for property 'displayName' of resource 'Application'.")
     _checked(azure, sent, body)
-    body |= deepcopy(sent) | {"createdDateTime": seconds_z(now)}
-    if body["signInAudience"] != _PERSONAL and "api" not in sent:
+    _within_quota(azure, request)
+    body = stored(body, sent) | {"createdDateTime": seconds_z(now)}
+    _within_limits(simulation, request, body)
+    if body["signInAudience"] != PERSONAL and "api" not in sent:
         body["api"]["requestedAccessTokenVersion"] = None
     visible_at = simulation.weather.after("directory_replication")
     azure.applications[body["id"]] = Application(body, visible_at, owner=caller(request))
@@ -210,7 +178,7 @@ async def list_applications(simulation: Simulation, request: Request) -> Respons
 @needs(WRITE, OWN)
 async def create_application(simulation: Simulation, request: Request) -> Response:
     """A new one, whatever exists under the same display name."""
-    return _made(simulation, request, await received(request))
+    return _made(simulation, request, await received(request, graph_bodies.APPLICATION))
 
 
 @ROUTES.add("GET", "/v1.0/applications(appId='{client_id}')", Provenance.DOCUMENTED, "application alternate keys")
@@ -238,7 +206,7 @@ async def get_by_unique_name(simulation: Simulation, request: Request) -> Respon
 async def upsert_application(simulation: Simulation, request: Request) -> Response:
     """Change it: 204; with ``Prefer: create-if-missing`` create what is missing: 201. Writers see writes at once."""
     name = request.path_params["name"]
-    sent = await received(request)
+    sent = await received(request, graph_bodies.APPLICATION)
     found = _by_unique_name(simulation.azure, name)
     if found is not None and found.deleted_at is None:
         return _changed(simulation, request, found, sent)
@@ -260,13 +228,14 @@ async def get_application(simulation: Simulation, request: Request) -> Response:
 async def update_application(simulation: Simulation, request: Request) -> Response:
     """Change members: 204."""
     found = find(simulation, request.path_params["id"])
-    return _changed(simulation, request, found, await received(request))
+    return _changed(simulation, request, found, await received(request, graph_bodies.APPLICATION))
 
 
 def _changed(simulation: Simulation, request: Request, found: Application, sent: Json) -> Response:
     may_change(request, found.owner)
     _checked(simulation.azure, sent, found.body)
-    found.body.update(deepcopy(sent))
+    _within_limits(simulation, request, found.body)
+    found.body = stored(found.body, sent)
     return nothing(request)
 
 
@@ -296,7 +265,7 @@ async def add_password(simulation: Simulation, request: Request) -> Response:
     """A client secret, whose text is in this answer and in no other."""
     found = find(simulation, request.path_params["id"])
     may_change(request, found.owner)
-    sent = (await received(request)).get("passwordCredential") or {}
+    sent = (await received(request, graph_bodies.PASSWORD)).get("passwordCredential") or {}
     now = simulation.clock.now()
     text = secrets.token_urlsafe(30)
     password: dict[str, Any] = {
@@ -320,61 +289,10 @@ async def remove_password(simulation: Simulation, request: Request) -> Response:
     """Take a client secret back: 204."""
     found = find(simulation, request.path_params["id"])
     may_change(request, found.owner)
-    key = str((await received(request)).get("keyId"))
+    key = str((await received(request, graph_bodies.PASSWORD_KEY)).get("keyId"))
     if key not in found.secrets:
         raise bad_request(f"No password credential found with keyId {key}.")
     del found.secrets[key]
     kept = [one for one in found.body["passwordCredentials"] if one["keyId"] != key]
     found.body["passwordCredentials"] = kept
-    return nothing(request)
-
-
-def _deleted(simulation: Simulation, key: str) -> Application:
-    found = simulation.azure.applications.get(key.lower())
-    if found is None or found.deleted_at is None:
-        raise not_found(key)
-    return found
-
-
-def _tombstone(one: Application) -> Json:
-    assert one.deleted_at is not None
-    return {**one.body, "deletedDateTime": seconds_z(one.deleted_at)}
-
-
-@ROUTES.add("GET", f"{_BIN}/graph.application", Provenance.DOCUMENTED, "directory-deleteditems-list, as msgraph-sdk")
-@ROUTES.add("GET", f"{_BIN}/microsoft.graph.application", Provenance.DOCUMENTED, "directory-deleteditems-list")
-@needs(READ)
-async def list_deleted(simulation: Simulation, request: Request) -> Response:
-    """Applications in the bin, for 30 days."""
-    items = [_tombstone(one) for one in simulation.azure.applications.values() if one.deleted_at]
-    return collection(request, "applications", items, lambda item: item)
-
-
-@ROUTES.add("GET", f"{_BIN}/{{id}}", Provenance.DOCUMENTED, "directory-deleteditems")
-@needs(READ)
-async def get_deleted(simulation: Simulation, request: Request) -> Response:
-    """One in the bin."""
-    found = _deleted(simulation, request.path_params["id"])
-    body = {"@odata.type": "#microsoft.graph.application", **_tombstone(found)}
-    return answer(request, {"@odata.context": f"{METADATA}directoryObjects/$entity", **body})
-
-
-@ROUTES.add("POST", f"{_BIN}/{{id}}/restore", Provenance.DOCUMENTED, "directory-deleteditems")
-@needs(WRITE, OWN)
-async def restore(simulation: Simulation, request: Request) -> Response:
-    """Bring one back with its service principal and its federated credentials."""
-    found = _deleted(simulation, request.path_params["id"])
-    may_change(request, found.owner)
-    directory.mark_deleted(simulation.azure, found, None)
-    body = {"@odata.type": "#microsoft.graph.application", **found.body}
-    return answer(request, {"@odata.context": f"{METADATA}directoryObjects/$entity", **body})
-
-
-@ROUTES.add("DELETE", f"{_BIN}/{{id}}", Provenance.DOCUMENTED, "directory-deleteditems")
-@needs(WRITE, OWN)
-async def purge(simulation: Simulation, request: Request) -> Response:
-    """Delete one for good."""
-    found = _deleted(simulation, request.path_params["id"])
-    may_change(request, found.owner)
-    directory.erase(simulation.azure, found)
     return nothing(request)

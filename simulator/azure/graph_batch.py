@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from simulator.provenance import Provenance, rule
-from simulator.routing import Service
+from simulator.routing import Refusal, Service
+from simulator.throttling import limits
 
-from .graph_wire import ROUTES, answer, bad_request, needs
-from .wire import json_object
+from . import graph_bodies
+from .graph_wire import ROUTES, answer, bad_request, needs, take
+from .wire import json_object, seconds_z
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,12 +31,12 @@ LIMIT = 20
 @needs()
 async def batch(simulation: Simulation, request: Request) -> Response:
     """Answer all requests side by side, those that depend on others after them."""
-    steps = _steps((await json_object(request, "BadRequest")).get("requests"))
+    steps = _steps((await json_object(request, graph_bodies.BATCH, "BadRequest")).get("requests"))
     service = Service(simulation, ROUTES)
     answers: dict[str, asyncio.Task[dict[str, Any]]] = {}
     for step in steps:
         awaited = [answers[key] for key in step.get("dependsOn") or ()]
-        answers[step["id"]] = asyncio.ensure_future(_step(service, request, step, awaited))
+        answers[step["id"]] = asyncio.ensure_future(_step(simulation, service, request, step, awaited))
     return answer(request, {"responses": [await task for task in answers.values()]})
 
 
@@ -59,7 +61,11 @@ def _steps(sent: object) -> list[dict[str, Any]]:
 
 
 async def _step(
-    service: Service, request: Request, step: Mapping[str, Any], awaited: list[asyncio.Task[dict[str, Any]]]
+    simulation: Simulation,
+    service: Service,
+    request: Request,
+    step: Mapping[str, Any],
+    awaited: list[asyncio.Task[dict[str, Any]]],
 ) -> dict[str, Any]:
     """One answer of the batch; 424 where something that it depends on has failed."""
     before = [await task for task in awaited]
@@ -75,11 +81,23 @@ async def _step(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await service(_scope(request, step), receive, send)
+    scope = _scope(request, step)
+    await (_throttled(simulation, request, scope) or service)(scope, receive, send)
     headers = {name.decode("latin-1").title(): value.decode("latin-1") for name, value in sent[0]["headers"]}
     content = b"".join(message.get("body", b"") for message in sent[1:])
     answered: dict[str, Any] = {"id": step["id"], "status": sent[0]["status"], "headers": headers}
     return answered | ({"body": json.loads(content)} if content else {})
+
+
+@rule("graph", "each step counts on its own, with a Retry-After of its own", Provenance.DOCUMENTED, "bulk-reads.md")
+def _throttled(simulation: Simulation, request: Request, scope: dict[str, Any]) -> Response | None:
+    """The 429 of a step that finds a limit reached, None for one that does not."""
+    try:
+        take(simulation, limits(simulation.azure, "graph.microsoft.com", scope))
+    except Refusal as refusal:
+        refusal.headers["x-instant"] = seconds_z(simulation.clock.now())[:-1]
+        return ROUTES.envelope(request, refusal)
+    return None
 
 
 def _scope(request: Request, step: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from simulator.provenance import Provenance, rule
 from simulator.routing import Refusal
 
-from . import federation
+from . import federation, graph_bodies
 from .graph_applications import credential, find
 from .graph_wire import (
     HOST,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _SOURCE = "wire/federated-credentials.yaml graph_application_fic"
 _COLLECTION = "/v1.0/applications/{id}/federatedIdentityCredentials"
 _OBJECT = "Microsoft.Online.DirectoryServices.Application"
-_MEMBERS = {"id", "name", "issuer", "subject", "audiences", "description"}
 
 
 def _owned(simulation: Simulation, request: Request) -> Application:
@@ -59,9 +58,6 @@ def _kind(application: Application) -> str:
 @rule("graph", "at most 20, and issuer with subject once per application", Provenance.DOCUMENTED, "E1 FICs per")
 def _checked(application: Application, name: str, sent: Json, existing: FederatedCredential | None) -> Trust:
     """The trust that the request comes to, or the refusal that federated-credentials.yaml records for it."""
-    for member in sent:
-        if member not in _MEMBERS:
-            raise bad_request(f"Invalid property '{member}'.")
     now = existing.trust if existing else Trust("", "", [])
     trust = Trust(
         sent.get("issuer", now.issuer), sent.get("subject", now.subject), list(sent.get("audiences", now.audiences))
@@ -119,7 +115,7 @@ async def list_credentials(simulation: Simulation, request: Request) -> Response
 async def create_credential(simulation: Simulation, request: Request) -> Response:
     """A new one: 201."""
     application = _owned(simulation, request)
-    sent = await received(request)
+    sent = await received(request, graph_bodies.CREDENTIAL)
     name = str(sent.get("name") or "")
     if federation.by_name(application.federated, name):
         message = f"FederatedIdentityCredential with name {name} already exists."
@@ -133,7 +129,7 @@ async def upsert_credential(simulation: Simulation, request: Request) -> Respons
     """Change it: 204; with ``Prefer: create-if-missing`` create what is missing: 201."""
     application = _owned(simulation, request)
     name = request.path_params["key"]
-    sent = await received(request)
+    sent = await received(request, graph_bodies.CREDENTIAL)
     if existing := federation.by_name(application.federated, name):
         return _changed(simulation, request, application, existing, sent)
     if "create-if-missing" not in request.headers.get("prefer", ""):
@@ -157,7 +153,7 @@ async def update_credential(simulation: Simulation, request: Request) -> Respons
     """Change some members: 204."""
     application = _owned(simulation, request)
     existing = _existing(application, request.path_params["key"])
-    return _changed(simulation, request, application, existing, await received(request))
+    return _changed(simulation, request, application, existing, await received(request, graph_bodies.CREDENTIAL))
 
 
 @ROUTES.add("DELETE", f"{_COLLECTION}(name='{{key}}')", Provenance.DOCUMENTED, "federatedidentitycredential-delete")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import directory
+from . import directory, graph_bodies
 from .graph_wire import (
     HOST,
     OWN,
@@ -37,20 +37,17 @@ if TYPE_CHECKING:
     from simulator.simulation import Simulation
 
 _SOURCE = "wire/entra-apps.yaml service_principal"
-_SETTABLE = {
-    "accountEnabled",
-    "alternativeNames",
-    "appRoleAssignmentRequired",
-    "description",
-    "displayName",
-    "notes",
-    "notificationEmailAddresses",
-    "preferredSingleSignOnMode",
-    "servicePrincipalNames",
-    "tags",
-}
+_KINDS = ("application", "servicePrincipal")
+"""What :func:`get_by_ids` finds unless it is asked for some kinds only."""
 
 
+@rule("graph", "a service principal's members", Provenance.RECORDED, f"{_SOURCE} body")
+@doubt(
+    "graph",
+    "the order of servicePrincipalNames: client id first, or reversed in later reads",
+    "client id first",
+    f"{_SOURCE} body; application.quirks",
+)
 def body_of(azure: AzureState, app: Json, kind: str, now: datetime) -> Json:
     """A new service principal of the application ``app``; ``kind`` is ``Application`` or ``ManagedIdentity``."""
     managed = kind == "ManagedIdentity"
@@ -119,6 +116,12 @@ def _owner(azure: AzureState, principal: ServicePrincipal) -> str:
     return application.owner if application else ""
 
 
+@doubt(
+    "graph",
+    "the same lag is told as a 403 (must in the local tenant), and a busy directory as a 404 Directory_ObjectNotFound",
+    "always the 400 with NoBackingApplicationObject",
+    "wire/entra-apps.yaml replication_errors",
+)
 @rule("graph", "the application must be replicated first", Provenance.REPORTED, "wire/entra-apps.yaml sp_before_app")
 def _backing(simulation: Simulation, client_id: str) -> Application:
     found = directory.application_by_client_id(simulation.azure, client_id)
@@ -129,13 +132,12 @@ def _backing(simulation: Simulation, client_id: str) -> Application:
     return found
 
 
-def _checked(sent: Json) -> Json:
-    for name in sent:
-        if name not in _SETTABLE:
-            raise bad_request(f"Invalid property '{name}'.")
-    return sent
-
-
+@doubt(
+    "graph",
+    "status and code of a second service principal of an application",
+    "409 Request_MultipleObjectsWithSameKeyValue",
+    "wire/entra-apps.yaml duplicate_sp",
+)
 def _made(simulation: Simulation, request: Request, client_id: str, sent: Json) -> Response:
     azure = simulation.azure
     application = _backing(simulation, client_id)
@@ -146,7 +148,7 @@ def _made(simulation: Simulation, request: Request, client_id: str, sent: Json) 
             f"{client_id} is already in use."
         )
         raise Refusal(409, "Request_MultipleObjectsWithSameKeyValue", message)
-    body = body_of(azure, application.body, "Application", simulation.clock.now()) | _checked(sent)
+    body = body_of(azure, application.body, "Application", simulation.clock.now()) | sent
     visible_at = simulation.weather.after("directory_replication")
     azure.service_principals[body["id"]] = ServicePrincipal(body, visible_at)
     location = f"{HOST}/v2/{azure.tenant_id}/directoryObjects/{body['id']}/Microsoft.DirectoryServices.ServicePrincipal"
@@ -166,7 +168,7 @@ async def list_principals(simulation: Simulation, request: Request) -> Response:
 @needs(WRITE, OWN)
 async def create_principal(simulation: Simulation, request: Request) -> Response:
     """The service principal of an application of this tenant."""
-    sent = await received(request)
+    sent = await received(request, graph_bodies.PRINCIPAL)
     client_id = sent.pop("appId", None)
     if not client_id:
         raise bad_request("A value is required for property 'appId' of resource 'ServicePrincipal'.")
@@ -186,7 +188,7 @@ async def get_by_client_id(simulation: Simulation, request: Request) -> Response
 async def upsert_principal(simulation: Simulation, request: Request) -> Response:
     """Change it: 204; with ``Prefer: create-if-missing`` create what is missing: 201."""
     client_id = request.path_params["client_id"].lower()
-    sent = await received(request)
+    sent = await received(request, graph_bodies.PRINCIPAL)
     sent.pop("appId", None)
     found = directory.principal_by_client_id(simulation.azure, client_id)
     if found is not None:
@@ -209,12 +211,14 @@ async def get_principal(simulation: Simulation, request: Request) -> Response:
 async def update_principal(simulation: Simulation, request: Request) -> Response:
     """Change members: 204."""
     found = _find(simulation, request.path_params["id"])
-    return _changed(simulation, request, found, await received(request))
+    return _changed(simulation, request, found, await received(request, graph_bodies.PRINCIPAL))
 
 
 def _changed(simulation: Simulation, request: Request, found: ServicePrincipal, sent: Json) -> Response:
     may_change(request, _owner(simulation.azure, found))
-    found.body.update(_checked(sent))
+    if sent.pop("appId", found.body["appId"]) != found.body["appId"]:
+        raise bad_request("Property 'appId' is read-only and cannot be set.")
+    found.body.update(sent)
     return nothing(request)
 
 
@@ -249,12 +253,14 @@ async def organization(simulation: Simulation, request: Request) -> Response:
 @needs(READ)
 async def get_by_ids(simulation: Simulation, request: Request) -> Response:
     """Those of the ids that are a service principal or an application; the rest is left out."""
-    sent = await received(request)
+    sent = await received(request, graph_bodies.IDS)
     now = simulation.clock.now()
-    items = []
-    for key in sent.get("ids", ()):
+    items: list[Json] = []
+    wanted = {f"#microsoft.graph.{kind}".lower() for kind in sent.get("types") or _KINDS}
+    for key in sent.get("ids") or ():
         if (principal := directory.principal(simulation.azure, key)) and directory.visible(principal, now):
             items.append({"@odata.type": "#microsoft.graph.servicePrincipal", **principal.body})
         elif (app := simulation.azure.applications.get(key.lower())) and directory.visible(app, now):
             items.append({"@odata.type": "#microsoft.graph.application", **app.body})
+    items = [each for each in items if each["@odata.type"].lower() in wanted]
     return collection(request, "directoryObjects", items, lambda each: each)

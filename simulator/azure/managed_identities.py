@@ -5,16 +5,17 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import authorization, federation
+from . import arm_bodies, authorization, federation
 from .arm_wire import (
     GROUP,
     SUBSCRIPTION,
     answer,
     group,
     needs,
+    region,
     registered,
     resource_not_found,
     table,
@@ -41,6 +42,7 @@ _CREDENTIAL = f"{_CREDENTIALS}/{{name}}"
 _SOURCE = "wire/managed-identity.yaml"
 _FIC_SOURCE = "wire/federated-credentials.yaml arm_managed_identity_fic"
 _SCOPED_SINCE = "2024-11-30"
+_WITHOUT_FEDERATION = ("malaysiasouth", "newzealandnorth")
 
 
 def _key(request: Request) -> str:
@@ -90,18 +92,25 @@ async def get_identity(simulation: Simulation, request: Request) -> Response:
 
 
 @TABLE.add("PUT", _ONE, Provenance.RECORDED, f"{_SOURCE} create")
+@doubt(
+    "arm",
+    "what creating a managed identity of an existing name answers: the specification says 200, no recording does",
+    "200 with the identity as it is, its tags replaced where some are sent",
+    f"{_SOURCE} same_name_again",
+)
 @needs(f"{_KIND}/write", _ONE)
 async def put_identity(simulation: Simulation, request: Request) -> Response:
     """Create: 201 with its principal and client id, at once; the same name again: 200."""
     registered(simulation, request, _NAMESPACE)
     place = group(simulation, request)
-    sent = await json_object(request)
+    sent = await json_object(request, arm_bodies.IDENTITY)
     existing = simulation.azure.identities.get(_key(request))
     if existing is not None:
         existing.body["tags"] = sent.get("tags") or existing.body["tags"]
         return answer(request, _shown(request, existing))
     name = request.path_params["identity"]
-    made = _create(simulation, place, name, str(sent.get("location") or place["location"]), sent.get("tags") or {})
+    location = region(sent, place["location"])
+    made = _create(simulation, place, name, location, sent.get("tags") or {})
     return answer(request, _shown(request, made), 201, {"location": made.body["id"]})
 
 
@@ -132,7 +141,7 @@ def _create(simulation: Simulation, place: Json, name: str, location: str, tags:
 async def patch_identity(simulation: Simulation, request: Request) -> Response:
     """Replace the tags."""
     found = _find(simulation, request)
-    found.body["tags"] = (await json_object(request)).get("tags") or {}
+    found.body["tags"] = (await json_object(request, arm_bodies.IDENTITY)).get("tags") or {}
     return answer(request, _shown(request, found))
 
 
@@ -145,6 +154,22 @@ async def delete_identity(simulation: Simulation, request: Request) -> Response:
         return answer(request, None, 204)
     simulation.azure.service_principals.pop(found.body["properties"]["principalId"], None)
     authorization.forget_scope(simulation, found.body["id"])
+    return answer(request, None)
+
+
+@TABLE.add("POST", f"{_ONE}/listAssociatedResources", Provenance.RECORDED, f"{_SOURCE} listAssociatedResources")
+@needs(f"{_KIND}/listAssociatedResources/action", _ONE)
+async def list_associated(simulation: Simulation, request: Request) -> Response:
+    """None: nothing in the simulated cloud is given a managed identity."""
+    _find(simulation, request)
+    return answer(request, {"totalCount": 0, "value": []})
+
+
+@TABLE.add("POST", f"{_ONE}/revokeTokens", Provenance.RECORDED, f"{_SOURCE} revokeTokens")
+@needs(f"{_KIND}/revokeTokens/action", _ONE)
+async def revoke_tokens(simulation: Simulation, request: Request) -> Response:
+    """200 with an empty body. Tokens that were issued hold on until they end."""
+    _find(simulation, request)
     return answer(request, None)
 
 
@@ -178,6 +203,12 @@ async def get_credential(simulation: Simulation, request: Request) -> Response:
 
 
 @rule("arm", "a just created identity cannot be federated yet", Provenance.REPORTED, "limits-and-errors E3 CCO#878")
+@doubt(
+    "arm",
+    "ParentResourceNotFound, or 'MS Graph resource not found during Federated Identity Credential creation'",
+    "always ParentResourceNotFound",
+    "limits-and-errors E3 UAMI FIC PUT 404",
+)
 def _replicated(simulation: Simulation, request: Request) -> ManagedIdentity:
     found = simulation.azure.identities.get(_key(request))
     if found is None or found.visible_at > simulation.clock.now():
@@ -193,8 +224,31 @@ def _invalid(message: str) -> Refusal:
     return Refusal(400, "BadRequest", message)
 
 
+@rule(
+    "arm", "two regions know no federated credentials: 405", Provenance.DOCUMENTED, "limits-and-errors E1 UAMI regions"
+)
+@doubt(
+    "arm",
+    "with which code and words a region refuses to federate, and which requests but the PUT it refuses",
+    "405 MethodNotAllowed in words of our own, to the PUT alone",
+    "limits-and-errors E1 UAMI regions, E3 405",
+)
+def _in_federating_region(owner: ManagedIdentity) -> None:
+    if owner.body["location"] in _WITHOUT_FEDERATION:
+        message = f"Federated Identity Credentials are not supported in the region '{owner.body['location']}'."
+        raise Refusal(405, "MethodNotAllowed", message)
+
+
+@doubt(
+    "arm",
+    "whether a second credential with the same issuer and subject is a 400 or a 409",
+    "400 BadRequest",
+    "wire/federated-credentials.yaml arm_fic_errors.duplicate_issuer_and_subject",
+)
 @rule("arm", "at most 20, issuer with subject once per managed identity", Provenance.REPORTED, "bicep-types-az#2029")
 def _checked(owner: ManagedIdentity, name: str, sent: Json) -> Trust:
+    if not sent:
+        raise _invalid("Federated Identity Credential has empty properties.")
     trust = Trust(sent.get("issuer") or "", sent.get("subject") or "", list(sent.get("audiences") or []))
     if reason := federation.shortcoming(name, trust, None):
         raise _invalid(f"Federated Identity Credential {reason}.")
@@ -218,7 +272,8 @@ def _concurrent(key: str) -> Refusal:
 async def put_credential(simulation: Simulation, request: Request) -> Response:
     """Create: 201; update: 200. One writer at a time per identity."""
     owner, key, name = _replicated(simulation, request), _key(request), request.path_params["name"]
-    sent = (await json_object(request)).get("properties") or {}
+    _in_federating_region(owner)
+    sent = (await json_object(request, arm_bodies.CREDENTIAL)).get("properties") or {}
     async with sole_writer(simulation, key, lambda: _concurrent(key)):
         trust = _checked(owner, name, sent)
         existed = federation.by_name(owner.federated, name) is not None

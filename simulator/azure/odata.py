@@ -45,6 +45,8 @@ class Filter:
     test: Test
     words: frozenset[str]
     """Operators, functions and lambda collections that occur, in lower case."""
+    terms: int = 1
+    """Of the longest ``in`` or chain of ``or``."""
 
     def matches(self, item: Mapping[str, Any]) -> bool:
         """Whether the object satisfies the filter. Comparisons of what cannot be compared are false."""
@@ -66,7 +68,7 @@ def parse(text: str, functions: Mapping[str, Callable[[Mapping[str, Any], str], 
     if parser.peek():
         message = f"'{parser.peek()}' is not expected here"
         raise FilterError(message)
-    return Filter(test, frozenset(parser.words))
+    return Filter(test, frozenset(parser.words), parser.terms)
 
 
 def _tokens(text: str) -> list[str]:
@@ -108,6 +110,7 @@ class _Parser:
     tokens: list[str]
     functions: dict[str, Callable[[Mapping[str, Any], str], bool]]
     words: set[str] = field(default_factory=set)
+    terms: int = 1
     at: int = 0
 
     def peek(self) -> str:
@@ -132,6 +135,7 @@ class _Parser:
         tests = [self.conjunction()]
         while self.accept("or"):
             tests.append(self.conjunction())
+        self.terms = max(self.terms, len(tests))
         return tests[0] if len(tests) == 1 else lambda scope: any(test(scope) for test in tests)
 
     def conjunction(self) -> Test:
@@ -213,6 +217,7 @@ class _Parser:
             self.take()
             values.append(self.literal())
         self.take(")")
+        self.terms = max(self.terms, len(values))
         return values
 
     def literal(self) -> Any:

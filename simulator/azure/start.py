@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from . import authorization, features, roles
+from .application_body import blank
 from .clusters import add_cluster
-from .graph_applications import blank
 from .graph_service_principals import body_of
 from .state import Application, Operator, Registration, ServicePrincipal, Subscription
 from .subscriptions import new_group
@@ -63,6 +63,7 @@ class FeatureStart(_Strict):
     state: Literal["NotRegistered", "Registered", "Unregistered"] = "NotRegistered"
     gone: bool = False
     stuck: bool = False
+    needs_approval: bool = False
     enforced: bool = False
 
 
@@ -158,6 +159,7 @@ def _subscription(simulation: Simulation, one: SubscriptionStart) -> None:
             flag.state,
             stuck=flag.stuck,
             gone=flag.gone,
+            needs_approval=flag.needs_approval,
             enforced=flag.enforced,
         )
         for flag in one.features

@@ -40,6 +40,8 @@ class Registration:
     """Never leaves ``Registering``."""
     gone: bool = False
     """Generally available meanwhile, so the flag does not exist any more."""
+    needs_approval: bool = False
+    """Somebody at Microsoft would have to approve, and never does."""
     enforced: bool = False
     """What the flag stands for is refused until it is registered."""
 
@@ -129,6 +131,8 @@ class Operation:
     """The signed query of its URL, without which it is not found."""
     started_at: datetime
     ends_at: datetime
+    fails: bool = False
+    """Whether it ends without an effect."""
     settled: bool = False
     """Whether its effect on the cluster has taken place."""
 

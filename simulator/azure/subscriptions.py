@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import roles
-from .arm_wire import GROUP, SUBSCRIPTION, answer, filtered, forbidden, group, needs, subscription, table
+from . import arm_bodies, roles
+from .arm_wire import GROUP, SUBSCRIPTION, answer, filtered, forbidden, group, needs, region, subscription, table
 from .state import AzureState, Json, Subscription
 from .wire import json_object
 
@@ -89,7 +89,7 @@ async def get_subscription(simulation: Simulation, request: Request) -> Response
 
 
 @TABLE.add("GET", f"{SUBSCRIPTION}/resourcegroups", Provenance.DOCUMENTED, "resource groups list")
-@needs("", SUBSCRIPTION)
+@needs("", SUBSCRIPTION, "$filter")
 async def list_groups(simulation: Simulation, request: Request) -> Response:
     """Those that the caller may read."""
     prefix = f"/subscriptions/{request.path_params['sub']}/".lower()
@@ -125,10 +125,10 @@ async def group_exists(simulation: Simulation, request: Request) -> Response:
 async def put_group(simulation: Simulation, request: Request) -> Response:
     """Create: 201; update the tags of an existing one: 200."""
     sub, rg = subscription(simulation, request.path_params["sub"]).id, request.path_params["rg"]
-    sent = await json_object(request)
+    sent = await json_object(request, arm_bodies.GROUP)
     key = f"/subscriptions/{sub}/resourcegroups/{rg}".lower()
     existing = simulation.azure.resource_groups.get(key)
-    location = str(sent.get("location") or "").replace(" ", "").lower()
+    location = region(sent, "")
     if not location:
         raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
     if existing is None:
@@ -161,7 +161,13 @@ def new_group(sub: str, name: str, location: str) -> Json:
 
 @TABLE.add("GET", f"{SUBSCRIPTION}/resources", Provenance.RECORDED, "wire/keyvault-management.yaml resources_list")
 @TABLE.add("GET", f"{GROUP}/resources", Provenance.DOCUMENTED, "resources list by resource group")
-@needs("", SUBSCRIPTION)
+@doubt(
+    "arm",
+    "the instants that $expand=createdTime,changedTime adds to the thin list",
+    "the option is taken, and adds nothing",
+    "az resource list",
+)
+@needs("", SUBSCRIPTION, "$filter", "$expand")
 async def list_resources(simulation: Simulation, request: Request) -> Response:
     """Thin items, without properties, of what the caller may read."""
     prefix = f"/subscriptions/{request.path_params['sub']}/".lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
 from . import roles, tokens, vault_policies
@@ -24,6 +24,8 @@ _ACTIONS = {
     "delete": "delete",
     "recover": "recover/action",
     "purge": "purge/action",
+    "backup": "backup/action",
+    "restore": "restore/action",
 }
 """The data action that stands for a permission of an access policy, below ``Microsoft.KeyVault/vaults/secrets/``."""
 
@@ -38,6 +40,18 @@ class Caller:
 
 
 @rule("key vault", "the challenge comes before everything else", Provenance.RECORDED, f"{_SOURCE} challenge")
+@doubt(
+    "key vault",
+    "the challenge names login.windows.net and no MTLS_POP in 2022, login.microsoftonline.com and MTLS_POP in 2026",
+    "as in 2026",
+    f"{_SOURCE} challenge",
+)
+@doubt(
+    "key vault",
+    "the words of AKV10022 and AKV10032, which are remembered, not read",
+    "words of our own after the number",
+    "limits-and-errors E3 secret GET 401",
+)
 async def caller(simulation: Simulation, request: Request, vault: Vault) -> Caller:
     """Who asks; without a token for Key Vault, the 401 that says where to get one."""
     tenant = vault.body["properties"]["tenantId"]
@@ -91,6 +105,12 @@ def _by_role(simulation: Simulation, vault: Vault, who: Caller, permission: str,
 
 @rule(
     "key vault", "without RBAC the vault's access policies decide", Provenance.REPORTED, f"{_SOURCE} forbidden_policy"
+)
+@doubt(
+    "key vault",
+    "whether who lacks an access policy meets AccessDenied (a thread) or ForbiddenByPolicy (remembered)",
+    "AccessDenied",
+    f"{_SOURCE} forbidden_policy, limits-and-errors E3 secret GET",
 )
 def _by_policy(simulation: Simulation, vault: Vault, who: Caller, permission: str) -> None:
     granted = vault_policies.effective(simulation, vault, who.object_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
-from simulator.provenance import Provenance, rule
-from simulator.routing import Handler, Refusal, Routes
+from simulator.provenance import Provenance, doubt, rule
+from simulator.routing import Handler, NotSimulated, Refusal, Routes
 
-from . import vault_access
+from . import api_versions, vault_access
+from .shapes import ANY, TEXTS, Shape
 from .state import Json, Secret, SecretVersion, Vault
 from .vault_names import vault_of_host
 from .wire import json_object
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
 
 _SOURCE = "wire/keyvault-secrets.yaml"
 _PAGE = 25
+_VERSION = re.compile(r"\d\.\d+(-preview[\d.]*)?|\d{4}-\d\d-\d\d(-[a-z]+)?")
+_ATTRIBUTES: Shape = {"enabled": bool, "nbf": int, "exp": int}
+_READ_ONLY: Shape = {"created": ANY, "updated": ANY, "recoveryLevel": ANY, "recoverableDays": ANY}
+_BODY: Shape = {"value": str, "contentType": str, "tags": TEXTS, "attributes": {**_ATTRIBUTES, **_READ_ONLY}}
+_WITHOUT_DAYS = ("7.0", "2016-10-01")
 
 
 def _standing(request: Request) -> dict[str, str]:
@@ -36,7 +44,7 @@ def _standing(request: Request) -> dict[str, str]:
         "x-ms-keyvault-network-info": "conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=InterNetwork;",
         "strict-transport-security": "max-age=31536000;includeSubDomains",
         "x-content-type-options": "nosniff",
-        "x-ms-request-id": secrets.token_hex(16),
+        "x-ms-request-id": str(uuid.uuid4()),
     }
 
 
@@ -54,8 +62,20 @@ def resolves(simulation: Simulation, host: str) -> bool:
     return vault is not None and vault.registered_at <= simulation.clock.now()
 
 
-def _answer(request: Request, body: Json) -> Response:
+def answer(request: Request, body: Json) -> Response:
+    """A body that succeeds."""
+    if request.query_params.get("api-version") in _WITHOUT_DAYS:
+        body = _without_days(body)
     return JSONResponse(body, headers=_standing(request))
+
+
+@rule("key vault", "recoverableDays is told since about api-version 7.1", Provenance.RECORDED, f"{_SOURCE} set.body")
+def _without_days(body: Json) -> Json:
+    if "attributes" in body:
+        body = body | {"attributes": {k: v for k, v in body["attributes"].items() if k != "recoverableDays"}}
+    if isinstance(body.get("value"), list):
+        body = body | {"value": [_without_days(each) for each in body["value"]]}
+    return body
 
 
 def _vault(simulation: Simulation, request: Request) -> Vault:
@@ -77,6 +97,7 @@ def needs(permission: str) -> Callable[[Handler], Handler]:
         async def guarded(simulation: Simulation, request: Request) -> Response:
             vault = request.state.vault = _vault(simulation, request)
             who = await vault_access.caller(simulation, request, vault)
+            _asked(request)
             vault_access.authorize(simulation, vault, who, permission, request.path_params.get("name", ""))
             return await handler(simulation, request)
 
@@ -85,10 +106,29 @@ def needs(permission: str) -> Callable[[Handler], Handler]:
     return guard
 
 
+@rule("key vault", "every request names an api-version", Provenance.DOCUMENTED, "REST reference, api-version required")
+@doubt(
+    "key vault",
+    "what is said to a request without an api-version or with one that is none",
+    "400 BadParameter in words of our own; 501 and noted for one that might exist",
+    "the reference does not tell",
+)
+def _asked(request: Request) -> None:
+    version = request.query_params.get("api-version", "")
+    if not _VERSION.fullmatch(version):
+        message = f"api-version must be specified: '{version}' is none." if version else "api-version must be specified"
+        raise Refusal(400, "BadParameter", message)
+    unknown = set(request.query_params) - {"api-version", "maxresults", "$skiptoken"}
+    if version not in api_versions.KEY_VAULT or unknown:
+        message = f"the query option {', '.join(sorted(unknown))}" if unknown else f"api-version {version}"
+        raise NotSimulated(message)
+
+
 def _base(vault: Vault) -> str:
     return str(vault.body["properties"]["vaultUri"]).rstrip("/")
 
 
+@rule("key vault", "recoveryLevel by retention and purge protection", Provenance.RECORDED, f"{_SOURCE} set.body")
 def _attributes(vault: Vault, version: SecretVersion) -> Json:
     retention = vault.body["properties"]["softDeleteRetentionInDays"]
     custom = "" if retention == 90 else "Customized"
@@ -106,7 +146,7 @@ def _attributes(vault: Vault, version: SecretVersion) -> Json:
     }
 
 
-def _item(vault: Vault, secret: Secret, version: SecretVersion, *, versioned: bool) -> Json:
+def item(vault: Vault, secret: Secret, version: SecretVersion, *, versioned: bool) -> Json:
     """A secret without its value."""
     identity = f"{_base(vault)}/secrets/{secret.name}" + (f"/{version.id}" if versioned else "")
     body: Json = {"id": identity, "attributes": _attributes(vault, version)}
@@ -118,7 +158,7 @@ def _item(vault: Vault, secret: Secret, version: SecretVersion, *, versioned: bo
 
 
 def _bundle(vault: Vault, secret: Secret, version: SecretVersion) -> Json:
-    return {"value": version.value, **_item(vault, secret, version, versioned=True)}
+    return {"value": version.value, **item(vault, secret, version, versioned=True)}
 
 
 def _missing(name: str) -> Refusal:
@@ -130,7 +170,8 @@ def _missing(name: str) -> Refusal:
     return Refusal(404, "SecretNotFound", message)
 
 
-def _live(request: Request) -> Secret:
+def live(request: Request) -> Secret:
+    """The secret of the path that is not deleted, or 404."""
     name = request.path_params["name"]
     found: Secret | None = request.state.vault.secrets.get(name.lower())
     if found is None or found.deleted_at is not None or not found.versions:
@@ -150,8 +191,15 @@ def _conflict(inner: str, message: str) -> Refusal:
     return Refusal(409, "Conflict", message, extra={"innererror": {"code": inner}})
 
 
+@doubt(
+    "key vault",
+    "the words of ObjectIsBeingDeleted for a secret, known for a key; what a purged name in limbo answers",
+    "those of a key with Secret for Key, for both",
+    f"{_SOURCE} errors.being_deleted, purge_limbo",
+)
 @rule("key vault", "a deleted name is reserved, and for a while unusable", Provenance.REPORTED, f"{_SOURCE} errors")
-def _usable(simulation: Simulation, name: str, secret: Secret | None) -> None:
+def usable(simulation: Simulation, name: str, secret: Secret | None) -> None:
+    """409 for a name that is deleted, or still busy with a deletion or a recovery."""
     if secret is None:
         return
     if secret.free_at is not None and simulation.clock.now() < secret.free_at:
@@ -177,11 +225,11 @@ def _busy(simulation: Simulation, secret: Secret, what: str) -> None:
 async def set_secret(simulation: Simulation, request: Request) -> Response:
     """A new version, whether or not there was one: 200."""
     vault, name = request.state.vault, request.path_params["name"]
-    sent = await json_object(request, "BadParameter")
+    sent = await json_object(request, _BODY, "BadParameter")
     if not isinstance(sent.get("value"), str):
         raise Refusal(400, "BadParameter", "Property  has invalid value\r\n")
     secret: Secret | None = vault.secrets.get(name.lower())
-    _usable(simulation, name, secret)
+    usable(simulation, name, secret)
     if secret is None or not secret.versions:
         secret = vault.secrets[name.lower()] = Secret(name, [])
     now = int(simulation.clock.seconds())
@@ -198,7 +246,7 @@ async def set_secret(simulation: Simulation, request: Request) -> Response:
         expires=attributes.get("exp"),
     )
     secret.versions.append(version)
-    return _answer(request, _bundle(vault, secret, version))
+    return answer(request, _bundle(vault, secret, version))
 
 
 @ROUTES.add("GET", "/secrets", Provenance.RECORDED, f"{_SOURCE} list")
@@ -207,17 +255,23 @@ async def list_secrets(simulation: Simulation, request: Request) -> Response:  #
     """All names, without versions and values."""
     vault = request.state.vault
     live = [one for one in vault.secrets.values() if one.deleted_at is None and one.versions]
-    items = [_item(vault, one, one.versions[-1], versioned=False) for one in live]
+    items = [item(vault, one, one.versions[-1], versioned=False) for one in live]
     return _paged(request, vault, items)
 
 
 @ROUTES.add("GET", "/secrets/{name}/versions", Provenance.RECORDED, f"{_SOURCE} versions")
+@doubt(
+    "key vault",
+    "whether versions are listed by their ids or the newest first: the one recorded case fits both",
+    "by their ids",
+    f"{_SOURCE} versions.order",
+)
 @needs("list")
 async def list_versions(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
     """All versions of a secret by their ids, not by time."""
-    vault, secret = request.state.vault, _live(request)
+    vault, secret = request.state.vault, live(request)
     ordered = sorted(secret.versions, key=lambda version: version.id)
-    return _paged(request, vault, [_item(vault, secret, one, versioned=True) for one in ordered])
+    return _paged(request, vault, [item(vault, secret, one, versioned=True) for one in ordered])
 
 
 @rule(
@@ -233,7 +287,7 @@ def _paged(request: Request, vault: Vault, items: list[Json]) -> Response:
         token = urlsafe_b64encode(f"at {first + size:08}".encode()).decode()
         where = f"{_base(vault)}:443{request.url.path}"
         link = f"{where}?api-version={query.get('api-version', '')}&$skiptoken={token}&maxresults={size}"
-    return _answer(request, {"value": items[first : first + size], "nextLink": link})
+    return answer(request, {"value": items[first : first + size], "nextLink": link})
 
 
 @ROUTES.add("GET", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} get_latest")
@@ -241,12 +295,12 @@ def _paged(request: Request, vault: Vault, items: list[Json]) -> Response:
 @needs("get")
 async def get_secret(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
     """The value, of the latest version unless one is named."""
-    secret = _live(request)
+    secret = live(request)
     version = _version(request, secret)
     if not version.enabled:
         text = "Operation get is not allowed on a disabled secret."
         raise Refusal(403, "Forbidden", text, extra={"innererror": {"code": "SecretDisabled"}})
-    return _answer(request, _bundle(request.state.vault, secret, version))
+    return answer(request, _bundle(request.state.vault, secret, version))
 
 
 @ROUTES.add("PATCH", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} patch")
@@ -254,9 +308,9 @@ async def get_secret(simulation: Simulation, request: Request) -> Response:  # n
 @needs("set")
 async def update_secret(simulation: Simulation, request: Request) -> Response:
     """Change what is beside the value; the version stays."""
-    secret = _live(request)
+    secret = live(request)
     version = _version(request, secret)
-    sent = await json_object(request, "BadParameter")
+    sent = await json_object(request, _BODY, "BadParameter")
     attributes = sent.get("attributes") or {}
     version.enabled = attributes.get("enabled", version.enabled)
     version.not_before = attributes.get("nbf", version.not_before)
@@ -264,7 +318,7 @@ async def update_secret(simulation: Simulation, request: Request) -> Response:
     version.content_type = sent.get("contentType", version.content_type)
     version.tags = sent.get("tags", version.tags)
     version.updated = int(simulation.clock.seconds())
-    return _answer(request, _item(request.state.vault, secret, version, versioned=True))
+    return answer(request, item(request.state.vault, secret, version, versioned=True))
 
 
 def _tombstone(vault: Vault, secret: Secret, *, versioned: bool) -> Json:
@@ -274,7 +328,7 @@ def _tombstone(vault: Vault, secret: Secret, *, versioned: bool) -> Json:
         "recoveryId": f"{_base(vault)}/deletedsecrets/{secret.name}",
         "deletedDate": int(secret.deleted_at.timestamp()),
         "scheduledPurgeDate": int(purge.timestamp()),
-        **_item(vault, secret, secret.versions[-1], versioned=versioned),
+        **item(vault, secret, secret.versions[-1], versioned=versioned),
     }
 
 
@@ -282,10 +336,10 @@ def _tombstone(vault: Vault, secret: Secret, *, versioned: bool) -> Json:
 @needs("delete")
 async def delete_secret(simulation: Simulation, request: Request) -> Response:
     """Soft-delete all versions."""
-    secret = _live(request)
+    secret = live(request)
     secret.deleted_at = simulation.clock.now()
     _busy(simulation, secret, "deleted")
-    return _answer(request, _tombstone(request.state.vault, secret, versioned=True))
+    return answer(request, _tombstone(request.state.vault, secret, versioned=True))
 
 
 def _deleted(simulation: Simulation, request: Request) -> Secret:
@@ -312,7 +366,7 @@ async def list_deleted(simulation: Simulation, request: Request) -> Response:  #
 @needs("get")
 async def get_deleted(simulation: Simulation, request: Request) -> Response:
     """One soft-deleted secret; 404 until its deletion is through."""
-    return _answer(request, _tombstone(request.state.vault, _deleted(simulation, request), versioned=True))
+    return answer(request, _tombstone(request.state.vault, _deleted(simulation, request), versioned=True))
 
 
 @ROUTES.add("POST", "/deletedsecrets/{name}/recover", Provenance.RECORDED, f"{_SOURCE} recover")
@@ -322,7 +376,7 @@ async def recover(simulation: Simulation, request: Request) -> Response:
     secret = _deleted(simulation, request)
     secret.deleted_at = None
     _busy(simulation, secret, "recovered")
-    return _answer(request, _item(request.state.vault, secret, secret.versions[-1], versioned=True))
+    return answer(request, item(request.state.vault, secret, secret.versions[-1], versioned=True))
 
 
 @ROUTES.add("DELETE", "/deletedsecrets/{name}", Provenance.RECORDED, f"{_SOURCE} purge")

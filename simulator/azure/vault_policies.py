@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
 from .state import Grant, Json, Vault
@@ -75,6 +75,13 @@ def replace(simulation: Simulation, vault: Vault, policies: list[Json]) -> None:
             vault.grants[principal] = Grant(secrets, simulation.weather.after("policy_propagation"), former)
 
 
+@rule("arm", "at most 1024 access policies in a vault", Provenance.ASSUMED, "limits-and-errors E1 Key Vault")
+@doubt(
+    "arm",
+    "the limit of access policies is remembered, not read; its code and words are unknown",
+    "400 BadRequest from the 1025th on",
+    "limits-and-errors E1 Key Vault access policies",
+)
 def _checked(policies: list[Json]) -> None:
     if len(policies) > LIMIT:
         raise Refusal(400, "BadRequest", f"A vault cannot have more than {LIMIT} access policies.")

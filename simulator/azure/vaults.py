@@ -5,10 +5,10 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import authorization, vault_policies
+from . import arm_bodies, authorization, vault_policies
 from .arm_wire import (
     GROUP,
     SUBSCRIPTION,
@@ -16,6 +16,7 @@ from .arm_wire import (
     answer,
     group,
     needs,
+    region,
     registered,
     resource_not_found,
     subscription,
@@ -38,7 +39,11 @@ _ALL = f"/providers/{KIND}"
 _ONE = f"{GROUP}{_ALL}/{{name}}"
 _SOURCE = "wire/keyvault-management.yaml"
 _RBAC_DEFAULT_SINCE = "2026-02-01"
-_SERVER = {"x-ms-keyvault-service-version": "1.5.1361.0"}
+_SERVER = {
+    "server": "Microsoft-IIS/10.0",
+    "x-aspnet-version": "4.0.30319",
+    "x-ms-keyvault-service-version": "1.5.413.0",
+}
 
 
 def _id(request: Request, place: Json) -> str:
@@ -117,7 +122,7 @@ async def put_vault(simulation: Simulation, request: Request) -> Response:
     """Create, update as a whole, or recover: 200 each. Two writes at once conflict."""
     registered(simulation, request, "Microsoft.KeyVault")
     place, name = group(simulation, request), request.path_params["name"]
-    sent = await json_object(request)
+    sent = await json_object(request, arm_bodies.VAULT)
     given: Json = sent.get("properties") or {}
     mode = str(given.get("createMode") or "default").lower()
     identity = _id(request, place)
@@ -133,6 +138,12 @@ async def put_vault(simulation: Simulation, request: Request) -> Response:
 
 
 @rule("arm", "a vault's name is unique in the cloud, deleted ones reserve it", Provenance.REPORTED, f"{_SOURCE} errors")
+@doubt(
+    "arm",
+    "the words of VaultAlreadyExists, which changed between 2022 (globaly) and 2026 (globally), and its status",
+    "409 in the words of 2026",
+    f"{_SOURCE} errors.name_taken_elsewhere",
+)
 def _available(simulation: Simulation, request: Request, name: str) -> None:
     if problem := check(name):
         raise Refusal(400, "VaultNameNotValid", problem)
@@ -186,7 +197,7 @@ def _created(simulation: Simulation, request: Request, identity: str, place: Jso
         "id": identity,
         "name": name,
         "type": KIND,
-        "location": str(sent.get("location") or place["location"]).replace(" ", "").lower(),
+        "location": region(sent, place["location"]),
         "tags": {},
         "systemData": {
             "createdBy": who,
@@ -215,6 +226,12 @@ def _update(simulation: Simulation, who: Caller, vault: Vault, sent: Json) -> No
 
 
 @rule("arm", "networkAcls of the default kind are not echoed, read-only parts tolerated", Provenance.RECORDED, _SOURCE)
+@doubt(
+    "arm",
+    "what a vault says to enableSoftDelete: false, which cannot be any more",
+    "nothing: it stays true",
+    "limits-and-errors E1 Key Vault soft-delete",
+)
 def _apply(simulation: Simulation, vault: Vault, sent: Json) -> None:
     """Store what a PUT or PATCH says; what it leaves out keeps its value."""
     given: Json = sent.get("properties") or {}
@@ -251,6 +268,7 @@ def _apply(simulation: Simulation, vault: Vault, sent: Json) -> None:
 
 
 @rule("arm", "recovering brings back policies, not role assignments", Provenance.RECORDED, f"{_SOURCE} recover")
+@doubt("arm", "the status and words of SoftDeletedVaultDoesNotExist", "404", f"{_SOURCE} errors.recover_nothing")
 def _recovered(simulation: Simulation, identity: str, name: str) -> Vault:
     found = simulation.azure.vaults.get(identity.lower())
     if found is None or found.deleted_at is None:
@@ -265,7 +283,7 @@ def _recovered(simulation: Simulation, identity: str, name: str) -> Vault:
 async def patch_vault(simulation: Simulation, request: Request) -> Response:
     """Change some members: 200."""
     found = _find(simulation, request)
-    sent = await json_object(request)
+    sent = await json_object(request, arm_bodies.VAULT)
     async with sole_writer(simulation, found.body["id"].lower(), lambda: _edited(found.body["name"])):
         _update(simulation, request.state.caller, found, sent)
     return _answered(simulation, request, found)
@@ -276,7 +294,7 @@ async def patch_vault(simulation: Simulation, request: Request) -> Response:
 async def put_policies(simulation: Simulation, request: Request) -> Response:
     """``add`` permissions to principals, ``replace`` theirs, or ``remove`` them: 200. Two writes at once conflict."""
     found, kind = _find(simulation, request), request.path_params["kind"].lower()
-    sent = ((await json_object(request)).get("properties") or {}).get("accessPolicies") or []
+    sent = ((await json_object(request, arm_bodies.POLICIES)).get("properties") or {}).get("accessPolicies") or []
     if kind not in vault_policies.CHANGES:
         raise Refusal(400, "BadRequest", f"The access policy operation '{kind}' is not supported.")
     async with sole_writer(simulation, found.body["id"].lower(), lambda: _edited(found.body["name"])):
@@ -313,7 +331,7 @@ async def delete_vault(simulation: Simulation, request: Request) -> Response:
 async def check_name(simulation: Simulation, request: Request) -> Response:
     """Whether a vault could be called so."""
     subscription(simulation, request.path_params["sub"])
-    name = str((await json_object(request)).get("name") or "")
+    name = str((await json_object(request, arm_bodies.VAULT_NAME)).get("name") or "")
     if problem := check(name):
         return answer(request, {"nameAvailable": False, "reason": "AccountNameInvalid", "message": problem})
     if holder(simulation.azure, name) is not None:

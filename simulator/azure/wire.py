@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.routing import Refusal
 
+from .shapes import Shape, check
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -35,14 +37,30 @@ def trimmed_z(instant: datetime) -> str:
     return ticks_z(instant)[:-1].rstrip("0").rstrip(".") + "Z"
 
 
-async def json_object(request: Request, code: str = "InvalidRequestContent") -> dict[str, Any]:
-    """The request's JSON object, ``{}`` for an empty body; :class:`Refusal` 400 with ``code`` for anything else."""
+async def json_object(request: Request, shape: Shape, code: str = "InvalidRequestContent") -> dict[str, Any]:
+    """The request's JSON object, ``{}`` for an empty body.
+
+    :class:`Refusal` 400 with ``code`` for anything else, and for a value of another type than in ``shape``;
+    :class:`~simulator.routing.NotSimulated` for a member that is not in it.
+    """
+
+    def wrong(path: str, expected: str) -> Refusal:
+        message = f"The request content was invalid and could not be deserialized: '{path}' must be of type {expected}."
+        return Refusal(400, code, message)
+
+    value = await parsed(request, code)
+    check(value, shape, wrong)
+    return value
+
+
+async def parsed(request: Request, code: str) -> dict[str, Any]:
+    """The request's JSON object whatever is in it, ``{}`` for an empty body; 400 with ``code`` for anything else."""
     body = await request.body()
     if not body:
         return {}
     try:
         value = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refusal(400, code, f"The request content was invalid and could not be deserialized: '{error}'.") from None
     if not isinstance(value, dict):
         raise Refusal(400, code, "The request content was invalid: an object is expected.")

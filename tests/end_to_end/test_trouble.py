@@ -64,6 +64,8 @@ async def test_whoever_cannot_sign_in_is_told_why(terminal: Terminal) -> None:
         assert len(outcome.err.splitlines()) == 1, f"{name}: {outcome.err}"
     asked = {entry.host for entry in terminal.cloud.journal.entries}
     assert asked <= {"login.microsoftonline.com", "169.254.169.254"}, "nothing but where a token may come from"
+    # This machine is no Azure host: there is no managed identity behind the address that the SDK tries.
+    assert {one.partition("/")[0] for one in terminal.cloud.unheard_of()} == {"GET 169.254.169.254"}
 
 
 async def test_an_unknown_subscription_is_told_with_those_that_are_seen(terminal: Terminal, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from tests.conftest import Cloud, running_cloud
 
 SUBSCRIPTION = "https://management.azure.com/subscriptions/22222222-2222-4222-8222-222222222222"
 GROUPS = f"{SUBSCRIPTION}/resourcegroups?api-version=2022-09-01"
-APPLICATIONS = "https://graph.microsoft.com/v1.0/applications"
+GRAPH = "https://graph.microsoft.com/v1.0"
+APPLICATIONS = f"{GRAPH}/applications"
 IDENTITIES = f"{SUBSCRIPTION}/resourceGroups/sysadminas-aks/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
@@ -93,6 +94,43 @@ async def test_graph_takes_3500_units_of_a_small_tenant(steady: Cloud) -> None:
     counts = Counter(answer.status_code for answer in answers)
     assert counts == {200: 1166, 429: 2}
     assert answers[-1].json()["error"]["code"] == "TooManyRequests"
+
+
+@pytest.mark.parametrize("left", [5, 0])
+async def test_each_step_of_a_batch_counts_on_its_own_and_is_told_when_to_come_back(steady: Cloud, left: int) -> None:
+    steady.simulator.simulation.throttle.take([Limit("units", "tenant", 3500, 350, 3500 - left)])
+    steps = [{"id": str(number), "method": "GET", "url": "/organization"} for number in range(10)]
+    headers = await authorization(steady, "https://graph.microsoft.com")
+    answer = await steady.http.post(f"{GRAPH}/$batch", json={"requests": steps}, headers=headers)
+    assert answer.status_code == 200
+    told = answer.json()["responses"]
+    assert [one["status"] for one in told] == [200] * left + [429] * (10 - left)
+    assert all(int(one["headers"]["Retry-After"]) > 0 for one in told[left:])
+    assert {one["body"]["error"]["code"] for one in told[left:]} == {"TooManyRequests"}
+
+
+@pytest.mark.parametrize(("audience", "accepted"), [("AzureADMyOrg", 61), ("AzureADandPersonalMicrosoftAccount", 60)])
+async def test_applications_for_personal_accounts_are_written_60_times_in_a_minute(
+    steady: Cloud, audience: str, accepted: int
+) -> None:
+    body = {"displayName": "app", "signInAudience": audience}
+    answers = await repeatedly(steady, 61, "POST", APPLICATIONS, "https://graph.microsoft.com", json=body)
+    assert [answer.status_code for answer in answers] == [201] * accepted + [429] * (61 - accepted)
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers[accepted:])
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (Limit("writes", "tenant", 18_000, 60, 18_000), 429),
+        (Limit("writes", "another tenant", 18_000, 60, 18_000), 201),
+    ],
+)
+async def test_a_tenants_writes_are_limited_as_a_whole(steady: Cloud, limit: Limit, expected: int) -> None:
+    steady.simulator.simulation.throttle.take([limit])
+    body = {"displayName": "app", "signInAudience": "AzureADMyOrg"}
+    (answer,) = await repeatedly(steady, 1, "POST", APPLICATIONS, "https://graph.microsoft.com", json=body)
+    assert answer.status_code == expected
 
 
 async def test_who_has_no_token_is_refused_for_that_and_never_throttled(steady: Cloud) -> None:

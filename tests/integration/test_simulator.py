@@ -207,4 +207,4 @@ async def test_the_authority_cannot_vouch_for_other_names(cloud: Cloud) -> None:
 async def test_what_no_route_serves_is_a_loud_501(cloud: Cloud) -> None:
     answer = await cloud.http.get("https://graph.microsoft.com/v1.0/users/nobody/messages")
     assert answer.status_code == 501
-    assert cloud.simulator.simulation.unknown == ["GET graph.microsoft.com/v1.0/users/nobody/messages"]
+    assert cloud.unheard_of() == ["GET graph.microsoft.com/v1.0/users/nobody/messages"]

@@ -220,6 +220,7 @@ async def running_world(directory: Path) -> AsyncIterator[World]:
     }
     try:
         yield World(simulator, environment)
+        assert simulator.simulation.unknown == []
     finally:
         await simulator.stop()
 

@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from simulator.authority import Authority
-from simulator.azure import arm, entra, graph, start, vault_data
+from simulator.azure import arm, entra, graph, key_vault, start
 from simulator.azure.state import AzureState
 from simulator.clock import Clock
 from simulator.journal import Journal
@@ -31,6 +31,15 @@ ISSUER = "https://issuer.example/cluster/"
 AUDIENCE = "api://AzureADTokenExchange"
 SUBJECT = "system:serviceaccount:shop:checkout"
 
+VERSIONS = {
+    "microsoft.authorization": "2022-04-01",
+    "microsoft.features": "2021-07-01",
+    "microsoft.containerservice": "2026-03-01",
+    "microsoft.keyvault": "2023-02-01",
+    "microsoft.managedidentity": "2024-11-30",
+}
+"""The api-version of a request that names none, by the provider in its path."""
+
 BEGINNING = f"""
 tenant: {{id: {TENANT}, display_name: Contoso, domain: contoso.onmicrosoft.com}}
 subscriptions:
@@ -41,6 +50,7 @@ subscriptions:
       - {{name: Microsoft.ContainerService/EnableOIDCIssuerPreview}}
       - {{name: Microsoft.ContainerService/GoneGA, gone: true}}
       - {{name: Microsoft.ContainerService/Stuck, stuck: true}}
+      - {{name: Microsoft.ContainerService/OnRequest, needs_approval: true}}
     providers: {{Microsoft.Batch: NotRegistered}}
 operators:
   - name: owner
@@ -79,13 +89,15 @@ class Cloud:
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     async def arm(
-        self, method: str, path: str, body: Any = None, *, version: str = "2025-01-01", **headers: str
+        self, method: str, path: str, body: Any = None, *, version: str = "", **headers: str
     ) -> httpx.Response:
         """A request to ARM as the operator, unless ``Authorization`` is among the headers."""
         if "Authorization" not in headers:
             headers |= await self.bearer("https://management.azure.com")
         joint = "&" if "?" in path else "?"
-        url = f"https://management.azure.com{path}{joint}api-version={version}"
+        bare = path.partition("?")[0].lower().replace("/register", "").replace("/unregister", "")
+        provider = next((name for name in VERSIONS if f"/{name}/" in bare), "")
+        url = f"https://management.azure.com{path}{joint}api-version={version or VERSIONS.get(provider, '2022-09-01')}"
         return await self.http.request(method, url, json=body, headers=headers)
 
     async def graph(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
@@ -100,6 +112,11 @@ class Cloud:
             headers |= await self.bearer("https://vault.azure.net")
         url = f"https://{name}.vault.azure.net{path}{'&' if '?' in path else '?'}api-version=7.4"
         return await self.http.request(method, url, json=body, headers=headers)
+
+    def unheard_of(self) -> list[str]:
+        """What was asked so far that the simulator does not know; it is expected, and forgotten here."""
+        asked, self.simulation.unknown = self.simulation.unknown, []
+        return asked
 
     async def make_application(self, name: str = "app") -> tuple[dict[str, Any], dict[str, Any]]:
         """An application and its service principal, both replicated."""
@@ -171,11 +188,11 @@ async def running(directory: Path, dials: Dials, beginning: str = BEGINNING) -> 
         "graph.microsoft.com": Service(simulation, graph.ROUTES),
         "management.azure.com": Service(simulation, *arm.TABLES),
     }
-    vaults = Service(simulation, vault_data.ROUTES)
+    vaults = Service(simulation, key_vault.ROUTES)
 
     async def internet(scope: Any, receive: Any, send: Any) -> None:
         host = dict(scope["headers"])[b"host"].decode().partition(":")[0]
-        if host.endswith(".vault.azure.net") and not vault_data.resolves(simulation, host):
+        if host.endswith(".vault.azure.net") and not key_vault.resolves(simulation, host):
             raise httpx.ConnectError(host)
         await services.get(host, vaults)(scope, receive, send)
 

@@ -20,6 +20,35 @@ async def test_the_401_names_the_tenant(calm: Cloud) -> None:
     assert code(refused) == (401, "InvalidAuthenticationToken")
 
 
+@pytest.mark.parametrize(
+    ("method", "left"),
+    [
+        ("GET", {"global-reads": "16499"}),
+        ("PUT", {"writes": "799", "global-writes": "11999"}),
+        ("DELETE", {"deletes": "799", "global-deletes": "11999"}),
+    ],
+)
+async def test_every_answer_has_the_standing_headers(calm: Cloud, method: str, left: dict[str, str]) -> None:
+    path = f"{GROUP}/providers/{IDENTITIES}/one"
+    answer = await calm.arm(method, path, {"location": "westeurope"} if method == "PUT" else None)
+    standing = {
+        "cache-control": "no-cache",
+        "pragma": "no-cache",
+        "expires": "-1",
+        "strict-transport-security": "max-age=31536000; includeSubDomains",
+        "x-content-type-options": "nosniff",
+    }
+    assert {name: answer.headers[name] for name in standing} == standing
+    prefix = "x-ms-ratelimit-remaining-subscription-"
+    found = {name.removeprefix(prefix): value for name, value in answer.headers.items() if name.startswith(prefix)}
+    assert found == left
+
+
+async def test_a_gateways_error_says_its_charset(calm: Cloud) -> None:
+    answer = await calm.arm("GET", f"{GROUP}/providers/{IDENTITIES}/nope")
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+
+
 async def test_a_request_without_an_api_version_is_refused(calm: Cloud) -> None:
     answer = await calm.http.get("https://management.azure.com/subscriptions")
     assert code(answer) == (400, "MissingApiVersionParameter")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from simulated_cloud import SUBSCRIPTION, Cloud, code
 
@@ -54,7 +56,11 @@ async def test_the_newer_surface_registers_at_once(slow: Cloud) -> None:
 
 async def test_features_are_listed_without_those_that_are_gone(calm: Cloud) -> None:
     listed = [one["name"] for one in (await calm.arm("GET", CONTAINERS)).json()["value"]]
-    assert listed == ["Microsoft.ContainerService/EnableOIDCIssuerPreview", "Microsoft.ContainerService/Stuck"]
+    assert listed == [
+        "Microsoft.ContainerService/EnableOIDCIssuerPreview",
+        "Microsoft.ContainerService/Stuck",
+        "Microsoft.ContainerService/OnRequest",
+    ]
 
 
 async def test_a_provider_registers_slowly_too(slow: Cloud) -> None:
@@ -65,3 +71,36 @@ async def test_a_provider_registers_slowly_too(slow: Cloud) -> None:
     assert (await slow.arm("GET", path)).json()["registrationState"] == "Registered"
     unknown = await slow.arm("GET", f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Nothing")
     assert code(unknown) == (404, "InvalidResourceNamespace")
+
+
+async def test_a_feature_that_needs_approval_stays_pending(slow: Cloud) -> None:
+    path = f"{CONTAINERS}/OnRequest"
+    assert (await slow.arm("POST", f"{path}/register")).json()["properties"]["state"] == "Pending"
+    slow.simulation.clock.step(86400)
+    assert (await slow.arm("GET", path)).json()["properties"]["state"] == "Pending"
+    newer = (await slow.arm("PUT", f"{NEWER}/OnRequest", {})).json()["properties"]
+    assert (newer["state"], newer["approvalType"]) == ("Pending", "ApprovalRequired")
+
+
+async def test_the_newer_surface_answers_as_recorded(calm: Cloud) -> None:
+    answer = await calm.arm("PUT", f"{NEWER}/Other", {})
+    properties = answer.json()["properties"]
+    assert answer.headers["x-ms-providerhub-traffic"] == "True"
+    assert re.fullmatch(r".*\.\d{7}Z", properties["registrationDate"])
+    assert properties | {"registrationDate": "", "releaseDate": ""} == {
+        "subscriptionId": SUBSCRIPTION,
+        "featureName": "Other",
+        "providerNamespace": "Microsoft.ContainerService",
+        "state": "Registered",
+        "releaseDate": "",
+        "approvalType": "AutoApproval",
+        "registrationDate": "",
+        "shouldFeatureDisplayInPortal": False,
+    }
+
+
+async def test_a_provider_has_no_properties_and_tells_places_by_their_display_names(calm: Cloud) -> None:
+    body = (await calm.arm("GET", f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.KeyVault")).json()
+    assert sorted(body) == ["id", "namespace", "registrationPolicy", "registrationState", "resourceTypes"]
+    assert body["resourceTypes"][0]["locations"][0] == "West Europe"
+    assert body["registrationPolicy"] == "RegistrationRequired"

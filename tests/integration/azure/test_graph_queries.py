@@ -105,6 +105,25 @@ async def test_the_largest_page_has_999(calm: Cloud) -> None:
     assert code(await calm.graph("GET", "/applications?$top=1000")) == (400, "Request_BadRequest")
 
 
+@pytest.mark.parametrize(
+    ("text", "terms", "accepted"),
+    [
+        ("appId in ({})", 15, True),
+        ("appId in ({})", 16, False),
+        ("{}", 15, True),
+        ("{}", 16, False),
+    ],
+)
+async def test_a_filter_takes_fifteen_terms(calm: Cloud, text: str, terms: int, accepted: bool) -> None:
+    listed = ", ".join(f"'{number}'" for number in range(terms))
+    chained = " or ".join(f"appId eq '{number}'" for number in range(terms))
+    answer = await calm.graph("GET", f"/applications?$filter={text.format(listed if 'in' in text else chained)}")
+    if accepted:
+        assert answer.status_code == 200
+    else:
+        assert code(answer) == (400, "Request_UnsupportedQuery")
+
+
 async def test_advanced_filters_need_eventual_consistency_and_a_count(calm: Cloud) -> None:
     app, _ = await calm.make_application()
     await calm.federate(app)

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from simulated_cloud import AUDIENCE, GROUP, ISSUER, OPERATOR_OBJECT, SUBJECT, SUBSCRIPTION, TENANT, Cloud, code
 
+from simulator.azure import authorization
+
 IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/checkout"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -77,6 +79,7 @@ async def test_its_credential_is_created_updated_and_deleted(calm: Cloud) -> Non
         ("two-audiences", {"subject": "x", "audiences": ["a", "b"]}, "must have exactly one audience"),
         ("ab", {"subject": "x"}, "name"),
         ("too-long", {"issuer": "i" * 601}, "issuer"),
+        ("empty", {"issuer": None, "subject": None, "audiences": None}, "must have exactly one audience"),
     ],
 )
 async def test_its_limits_are_kept(calm: Cloud, name: str, changes: dict[str, Any], said: str) -> None:
@@ -85,6 +88,27 @@ async def test_its_limits_are_kept(calm: Cloud, name: str, changes: dict[str, An
     refused = await federate(calm, name, **changes)
     assert code(refused) == (400, "BadRequest")
     assert said in refused.json()["error"]["message"]
+
+
+async def test_a_credential_without_properties_is_refused(calm: Cloud) -> None:
+    await make_identity(calm)
+    refused = await calm.arm("PUT", f"{IDENTITY}/federatedIdentityCredentials/bare", {})
+    assert code(refused) == (400, "BadRequest")
+    assert "empty properties" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("place", ["malaysiasouth", "New Zealand North"])
+async def test_some_regions_do_not_federate(calm: Cloud, place: str) -> None:
+    assert (await calm.arm("PUT", IDENTITY, {"location": place})).status_code == 201
+    assert (await federate(calm, "fic-one")).status_code == 405
+
+
+async def test_what_goes_with_an_identity_is_listed_and_its_tokens_revoked(calm: Cloud) -> None:
+    await make_identity(calm)
+    listed = await calm.arm("POST", f"{IDENTITY}/listAssociatedResources", version="2021-09-30-preview")
+    assert listed.json() == {"totalCount": 0, "value": []}
+    revoked = await calm.arm("POST", f"{IDENTITY}/revokeTokens", version="2023-07-31-preview")
+    assert (revoked.status_code, revoked.content) == (200, b"")
 
 
 async def test_the_twenty_first_credential_is_refused(calm: Cloud) -> None:
@@ -115,6 +139,7 @@ async def test_a_role_is_looked_up_by_name(calm: Cloud) -> None:
         "GET", f"{ROLES.replace('/providers', '/resourceGroups/rg/providers')}?$filter=roleName eq 'Reader'"
     )
     assert [(one["id"], one["name"]) for one in found.json()["value"]] == [(f"{ROLES}/{READER}", READER)]
+    assert found.headers["set-cookie"].startswith("x-ms-gateway-slice=Production")
     none = await calm.arm("GET", f"{ROLES}?$filter=roleName eq 'No such role'")
     assert none.json() == {"value": []}
     anywhere = await calm.arm("GET", "/providers/Microsoft.Authorization/roleDefinitions?$filter=roleName eq 'Reader'")
@@ -149,8 +174,28 @@ async def test_an_assignment_answers_as_recorded(calm: Cloud) -> None:
         "description": None,
     }
     listed = await calm.arm("GET", f"{GROUP}/providers/Microsoft.Authorization/roleAssignments/{SUBSCRIPTION}")
-    assert listed.json()["properties"]["createdBy"] == OPERATOR_OBJECT
+    later = listed.json()["properties"]
+    assert later["createdBy"] == later["updatedBy"] == OPERATOR_OBJECT
+    assert body["properties"]["createdOn"] < body["properties"]["updatedOn"] == later["createdOn"] == later["updatedOn"]
+    assert "location" not in made.headers
     assert (await assign(calm, principal["id"])).status_code == 200
+
+
+async def test_an_assignment_keeps_what_is_said_about_it(calm: Cloud) -> None:
+    _, principal = await calm.make_application()
+    said = {"description": "why", "condition": "true", "conditionVersion": "2.0"}
+    properties = (await assign(calm, principal["id"], **said)).json()["properties"]
+    assert {name: properties[name] for name in said} == said
+
+
+async def test_a_subscription_holds_so_many_assignments_and_no_more(
+    calm: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorization, "LIMIT", len(calm.simulation.azure.role_assignments) + 1)
+    _, principal = await calm.make_application()
+    assert (await assign(calm, principal["id"])).status_code == 201
+    refused = await assign(calm, principal["id"], role=CONTRIBUTOR, name=TENANT)
+    assert code(refused) == (409, "RoleAssignmentLimitExceeded")
 
 
 @pytest.mark.parametrize(
@@ -159,6 +204,7 @@ async def test_an_assignment_answers_as_recorded(calm: Cloud) -> None:
         ({"name": TENANT}, 409, "RoleAssignmentExists"),
         ({"role": CONTRIBUTOR}, 400, "RoleAssignmentUpdateNotPermitted"),
         ({"role": CONTRIBUTOR, "name": TENANT}, 201, ""),
+        ({"role": CONTRIBUTOR, "name": TENANT, "principalType": "User"}, 400, "UnmatchedPrincipalType"),
         ({"name": "not-a-guid", "role": CONTRIBUTOR}, 400, "InvalidRoleAssignmentId"),
         ({"name": TENANT, "role": str(uuid.UUID(int=1))}, 404, "RoleDefinitionDoesNotExist"),
         ({"scope": f"{GROUP}/providers/Microsoft.KeyVault/vaults/nope"}, 404, "ResourceNotFound"),
@@ -205,8 +251,11 @@ async def test_lists_go_by_scope_and_principal(calm: Cloud) -> None:
 async def test_a_deletion_answers_what_was_deleted_once(calm: Cloud) -> None:
     principal = (await make_identity(calm))["properties"]["principalId"]
     body = (await assign(calm, principal)).json()
+    kept = (await calm.arm("GET", body["id"])).json()["properties"]
+    calm.simulation.clock.step(60)
     gone = await calm.arm("DELETE", body["id"])
     assert (gone.status_code, gone.json()["name"]) == (200, body["name"])
+    assert gone.json()["properties"]["createdOn"] == kept["createdOn"] < gone.json()["properties"]["updatedOn"]
     again = await calm.arm("DELETE", body["id"])
     assert (again.status_code, again.content) == (204, b"")
 

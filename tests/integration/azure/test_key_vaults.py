@@ -9,7 +9,7 @@ import httpx
 import pytest
 from simulated_cloud import GROUP, OPERATOR, OPERATOR_OBJECT, SUBSCRIPTION, TENANT, Cloud, code
 
-from simulator.azure import vault_data
+from simulator.azure import key_vault
 
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/vault-one"
 DELETED = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.KeyVault"
@@ -27,6 +27,7 @@ async def test_a_new_vault_answers_as_recorded(slow: Cloud) -> None:
     assert made.status_code == 200
     assert not {"location", "azure-asyncoperation"} & set(made.headers)
     assert made.headers["retry-after"] == "30"
+    assert (made.headers["server"], made.headers["x-aspnet-version"]) == ("Microsoft-IIS/10.0", "4.0.30319")
     assert body["id"] == VAULT
     assert body["systemData"]["createdBy"] == OPERATOR
     assert body["properties"] == {
@@ -44,7 +45,7 @@ async def test_a_new_vault_answers_as_recorded(slow: Cloud) -> None:
 
 async def test_its_name_resolves_once_it_is_registered(slow: Cloud) -> None:
     await slow.make_vault()
-    assert not vault_data.resolves(slow.simulation, "vault-one.vault.azure.net")
+    assert not key_vault.resolves(slow.simulation, "vault-one.vault.azure.net")
     with pytest.raises(httpx.ConnectError):
         await slow.vault("GET", "vault-one", "/secrets")
     slow.simulation.clock.step(30)
@@ -53,10 +54,10 @@ async def test_its_name_resolves_once_it_is_registered(slow: Cloud) -> None:
         "Succeeded",
         "https://vault-one.vault.azure.net/",
     )
-    assert vault_data.resolves(slow.simulation, "vault-one.vault.azure.net")
-    assert not vault_data.resolves(slow.simulation, "vault-two.vault.azure.net")
+    assert key_vault.resolves(slow.simulation, "vault-one.vault.azure.net")
+    assert not key_vault.resolves(slow.simulation, "vault-two.vault.azure.net")
     await slow.arm("DELETE", VAULT)
-    assert not vault_data.resolves(slow.simulation, "vault-one.vault.azure.net")
+    assert not key_vault.resolves(slow.simulation, "vault-one.vault.azure.net")
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,7 @@ async def test_writing_the_whole_vault_back_tolerates_its_read_only_parts(calm: 
     [
         {"softDeleteRetentionInDays": 6},
         {"enablePurgeProtection": False},
+        {"accessPolicies": [policy(f"{number:032}", "get") for number in range(1025)]},
         {"accessPolicies": [policy(STRANGER, "get"), policy(STRANGER, "list")]},
     ],
 )
@@ -206,3 +208,12 @@ async def test_a_patch_changes_what_it_names(calm: Cloud) -> None:
     await calm.arm("PATCH", VAULT, {"tags": {"team": "shop"}, "properties": {"enableRbacAuthorization": True}})
     body = (await calm.arm("GET", VAULT)).json()
     assert (body["tags"], body["properties"]["enableRbacAuthorization"]) == ({"team": "shop"}, True)
+
+
+async def test_rules_that_are_not_the_default_are_echoed(calm: Cloud) -> None:
+    rules = {"bypass": "AzureServices", "defaultAction": "Deny", "ipRules": [{"value": "203.0.113.7"}]}
+    assert (await calm.make_vault(networkAcls=rules)).json()["properties"]["networkAcls"] == rules
+
+
+async def test_soft_deletion_cannot_be_switched_off(calm: Cloud) -> None:
+    assert (await calm.make_vault(enableSoftDelete=False)).json()["properties"]["enableSoftDelete"] is True

@@ -10,11 +10,16 @@ import httpx
 import pytest
 import yaml
 from cryptography import x509
-from simulated_cloud import GROUP, OPERATOR_OBJECT, SUBSCRIPTION, TENANT, Cloud, code
+from simulated_cloud import GROUP, OPERATOR_OBJECT, SUBSCRIPTION, TENANT, Cloud
 
 CLUSTER = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/one"
 POOL = [{"name": "nodepool1", "count": 1, "vmSize": "Standard_DS2_v2", "osType": "Linux", "mode": "System"}]
 ISSUER = rf"https://westeurope\.oic\.prod-aks\.azure\.com/{TENANT}/[0-9a-f-]{{36}}/"
+
+
+def told(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code of a refusal of the provider, which has no ``error`` around it."""
+    return answer.status_code, answer.json()["code"]
 
 
 async def put(cloud: Cloud, **properties: Any) -> httpx.Response:
@@ -55,6 +60,76 @@ async def test_a_creation_answers_as_recorded_and_is_polled(slow: Cloud) -> None
     assert settled["provisioningState"] == "Succeeded"
     assert settled["identityProfile"]["kubeletidentity"]["clientId"]
     assert slow.simulation.cluster_by_host(properties["fqdn"]) is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("type", "Microsoft.ContainerService/ManagedClusters"),
+        ("kind", "Base"),
+        ("sku", {"name": "Base", "tier": "Free"}),
+        ("identity.type", "SystemAssigned"),
+        ("identity.tenantId", TENANT),
+        ("properties.powerState.code", "Running"),
+        ("properties.maxAgentPools", 100),
+        ("properties.supportPlan", "KubernetesOfficial"),
+        ("properties.workloadAutoScalerProfile", {}),
+        ("properties.nodeResourceGroup", "MC_rg_one_westeurope"),
+        ("properties.servicePrincipalProfile.clientId", "msi"),
+        ("properties.storageProfile.diskCSIDriver", {"enabled": True}),
+        ("properties.autoUpgradeProfile.nodeOSUpgradeChannel", "NodeImage"),
+        ("properties.metricsProfile.costAnalysis.enabled", False),
+        ("properties.nodeProvisioningProfile", {"mode": "Manual", "defaultNodePools": "Auto"}),
+        ("properties.bootstrapProfile.artifactSource", "Direct"),
+        ("properties.networkProfile.networkPluginMode", "overlay"),
+        ("properties.networkProfile.podCidrs", ["10.244.0.0/16"]),
+        ("properties.networkProfile.loadBalancerProfile.backendPoolType", "nodeIPConfiguration"),
+        ("properties.networkProfile.loadBalancerProfile.effectiveOutboundIPs", None),
+        ("properties.agentPoolProfiles.0.powerState.code", "Running"),
+        ("properties.agentPoolProfiles.0.osDiskSizeGB", 128),
+        ("properties.agentPoolProfiles.0.maxPods", 250),
+        ("properties.agentPoolProfiles.0.nodeLabels", {}),
+        ("properties.agentPoolProfiles.0.scaleDownMode", "Delete"),
+        ("properties.agentPoolProfiles.0.upgradeSettings", {"maxSurge": "10%", "maxUnavailable": "0"}),
+        ("properties.agentPoolProfiles.0.securityProfile", {"enableVTPM": False, "enableSecureBoot": False}),
+    ],
+)
+async def test_a_new_cluster_has_the_recorded_members(slow: Cloud, path: str, expected: Any) -> None:
+    value: Any = (await put(slow, agentPoolProfiles=[POOL[0] | {"osDiskSizeGB": 0}])).json()
+    for step in path.split("."):
+        value = value[int(step)] if isinstance(value, list) else value.get(step)
+    assert value == expected
+
+
+async def test_outbound_addresses_are_known_when_the_creation_has_ended(slow: Cloud) -> None:
+    balancer = (await made(slow))["networkProfile"]["loadBalancerProfile"]
+    assert "/resourcegroups/MC_rg_one_westeurope/" in balancer["effectiveOutboundIPs"][0]["id"]
+
+
+async def test_the_text_is_indented_and_its_type_names_no_charset(calm: Cloud) -> None:
+    answer = await put(calm, headers={"AKSHTTPCustomFeatures": "Microsoft.ContainerService/EnableOIDCIssuerPreview"})
+    assert answer.status_code == 201
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.text.startswith('{\n "id": ')
+    assert '\n  "provisioningState"' in answer.text
+
+
+@pytest.mark.parametrize("kind", ["create", "update", "delete"])
+async def test_an_operation_that_fails_has_done_nothing(slow: Cloud, kind: str) -> None:
+    if kind != "create":
+        await made(slow)
+    slow.simulation.weather.change(cluster_failures=1.0)
+    began = await (slow.arm("DELETE", CLUSTER) if kind == "delete" else put(slow, oidcIssuerProfile={"enabled": True}))
+    slow.simulation.clock.step(130)
+    ended = await polled(slow, began)
+    assert (ended["status"], ended["error"]["code"]) == ("Failed", "InternalOperationError")
+    properties = (await slow.arm("GET", CLUSTER)).json()["properties"]
+    assert properties["provisioningState"] == "Failed"
+    assert (CLUSTER.lower() in slow.simulation.clusters) is (kind != "create")
+    slow.simulation.weather.change(cluster_failures=0.0)
+    assert (await put(slow)).json()["properties"]["provisioningState"] == "Updating"
+    slow.simulation.clock.step(130)
+    assert (await slow.arm("GET", CLUSTER)).json()["properties"]["provisioningState"] == "Succeeded"
 
 
 async def test_only_the_announced_url_finds_the_operation(slow: Cloud) -> None:
@@ -103,19 +178,19 @@ async def test_the_addon_comes_and_goes_with_its_switch(calm: Cloud) -> None:
 )
 async def test_what_cannot_be_changed_is_refused(calm: Cloud, properties: dict[str, Any], expected: str) -> None:
     await made(calm, oidcIssuerProfile={"enabled": True})
-    assert code(await put(calm, **properties)) == (400, expected)
+    assert told(await put(calm, **properties)) == (400, expected)
 
 
 async def test_the_addon_needs_the_issuer(calm: Cloud) -> None:
     await made(calm)
-    assert code(await put(calm, securityProfile={"workloadIdentity": {"enabled": True}})) == (400, "BadRequest")
+    assert told(await put(calm, securityProfile={"workloadIdentity": {"enabled": True}})) == (400, "BadRequest")
 
 
 async def test_a_second_write_waits_for_the_first(slow: Cloud) -> None:
     await made(slow)
     assert (await put(slow, disableLocalAccounts=False)).status_code == 200
-    assert code(await put(slow)) == (409, "OperationNotAllowed")
-    assert code(await slow.arm("DELETE", CLUSTER)) == (409, "OperationNotAllowed")
+    assert told(await put(slow)) == (409, "OperationNotAllowed")
+    assert told(await slow.arm("DELETE", CLUSTER)) == (409, "OperationNotAllowed")
     slow.simulation.clock.step(130)
     assert (await put(slow)).status_code == 200
 
@@ -172,7 +247,7 @@ async def test_a_preview_that_is_enforced_needs_its_flag(calm: Cloud) -> None:
     flags = calm.simulation.azure.subscriptions[SUBSCRIPTION].features
     name = "Microsoft.ContainerService/EnableOIDCIssuerPreview"
     flags[name.lower()].enforced = True
-    assert code(await put(calm, oidcIssuerProfile={"enabled": True})) == (400, "OIDCIssuerFeatureFlagNotEnabled")
+    assert told(await put(calm, oidcIssuerProfile={"enabled": True})) == (400, "OIDCIssuerFeatureFlagNotEnabled")
     namespace, _, feature = name.partition("/")
     base = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Features/providers/{namespace}/features/{feature}"
     await calm.arm("POST", f"{base}/register")
@@ -206,8 +281,8 @@ async def test_an_entra_cluster_sends_users_to_kubelogin(calm: Cloud) -> None:
     assert plugin["command"] == "kubelogin"
     assert plugin["args"][server + 1] == "6dae42f8-4368-4678-94ff-3960e28e3630"
     refused = await calm.arm("POST", f"{CLUSTER}/listClusterAdminCredential")
-    assert code(refused) == (400, "BadRequest")
-    assert "disable local accounts" in refused.json()["error"]["message"]
+    assert told(refused) == (400, "BadRequest")
+    assert "disable local accounts" in refused.json()["message"]
     assert calm.simulation.clusters[CLUSTER.lower()].state.admins == [OPERATOR_OBJECT]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from joserfc.jwk import KeySet, OctKey, RSAKey
 from simulated_cloud import AUDIENCE, ISSUER, OPERATOR, OPERATOR_OBJECT, OPERATOR_SECRET, SUBJECT, TENANT, Cloud
 
 from simulator.azure import tokens
+from simulator.azure.entra_errors import FAILURES, failure
 
 LOGIN = "https://login.microsoftonline.com"
 VAULT = "https://vault.azure.net"
@@ -55,7 +57,7 @@ async def test_the_elder_endpoint_answers_numbers_as_strings(calm: Cloud) -> Non
         ({}, 401, 7000216),
         ({"client_secret": OPERATOR_SECRET, "scope": "https://vault.azure.net"}, 400, 1002012),
         ({"client_secret": OPERATOR_SECRET, "scope": "https://nowhere.example/.default"}, 400, 500011),
-        ({"client_secret": OPERATOR_SECRET, "grant_type": "password"}, 400, 70003),
+        ({"client_secret": OPERATOR_SECRET, "grant_type": "nonsense"}, 400, 70003),
     ],
 )
 async def test_a_request_that_proves_nothing_is_refused(
@@ -81,6 +83,89 @@ async def test_an_error_has_the_recorded_envelope(calm: Cloud) -> None:
         rf"Trace ID: {answer['trace_id']} Correlation ID: {answer['correlation_id']} Timestamp: {answer['timestamp']}"
     )
     assert re.fullmatch(rf"AADSTS7000215: .* {tail}", answer["error_description"])
+
+
+CHECK = " federated identity credential Subject, Audience and Issuer against the presented assertion. "
+NO_MATCH = "No matching federated identity record found for presented assertion"
+ELDER = (
+    f"Please check your{CHECK}"
+    "https://docs.microsoft.com/en-us/azure/active-directory/develop/workload-identity-federation"
+)
+NEWER = "https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+
+
+@pytest.mark.parametrize(
+    ("number", "gaps", "text", "has_uri"),
+    [
+        (700211, {"issuer": "I"}, f"{NO_MATCH} issuer 'I'. {ELDER}", False),
+        (700212, {"audience": "A"}, f"{NO_MATCH} audience 'A'. {ELDER}", False),
+        (700213, {"subject": "S"}, f"{NO_MATCH} subject 'S'. Check your{CHECK}{NEWER}", False),
+        (
+            7002138,
+            {"subject": "S"},
+            f"{NO_MATCH} subject 'S'. The subject matches with case-insensitive comparison, but not with "
+            f"case-sensitive comparison. Check your{CHECK}See documentation at: {NEWER}. See breaking change "
+            "notification and remediation at: https://learn.microsoft.com/en-us/entra/identity-platform/reference-breaking-changes"
+            "#august-2024.",
+            False,
+        ),
+        (
+            700024,
+            {"current": "C", "begins": "B", "ends": "E"},
+            "Client assertion is not within its valid time range. Current time: C, assertion valid from B, expiry time "
+            "of assertion E. Review the documentation at "
+            "https://learn.microsoft.com/entra/identity-platform/certificate-credentials .",
+            False,
+        ),
+        (
+            700016,
+            {"client": "C", "directory": "Contoso"},
+            "Application with identifier 'C' was not found in the directory 'Contoso'. This can happen if the "
+            "application has not been installed by the administrator of the tenant or consented to by any user in the "
+            "tenant. You may have sent your authentication request to the wrong tenant.",
+            True,
+        ),
+        (
+            90002,
+            {"tenant": "T"},
+            "Tenant 'T' not found. Check to make sure you have the correct tenant ID and are signing into the correct "
+            "cloud. Check with your subscription administrator, this may happen if there are no active subscriptions "
+            "for the tenant.",
+            True,
+        ),
+        (
+            900023,
+            {"tenant": "T"},
+            "Specified tenant identifier 'T' is neither a valid DNS name, nor a valid external domain.",
+            True,
+        ),
+        (
+            7000216,
+            {},
+            "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+            False,
+        ),
+    ],
+)
+def test_a_failure_is_told_in_the_reported_words(number: int, gaps: dict[str, str], text: str, has_uri: bool) -> None:
+    assert failure(number, datetime(2026, 1, 1, tzinfo=UTC), **gaps).message == text
+    assert FAILURES[number].has_uri is has_uri
+
+
+@pytest.mark.parametrize("named", ["no-domain", "two words", "a..b"])
+async def test_a_tenant_that_is_neither_a_guid_nor_a_domain_is_told(calm: Cloud, named: str) -> None:
+    answer = await calm.http.get(f"{LOGIN}/{named}/v2.0/.well-known/openid-configuration")
+    assert codes(answer) == (400, [900023])
+
+
+async def test_a_token_without_a_beginning_is_told_as_of_1970(calm: Cloud) -> None:
+    calm.publish_issuer()
+    app, _ = await calm.make_application()
+    await calm.federate(app)
+    claims = jwt.decode(calm.assertion(exp=1), calm.key, algorithms=["RS256"]).claims
+    del claims["nbf"]
+    answer = await calm.exchange(app["appId"], jwt.encode({"alg": "RS256", "kid": calm.key.kid}, claims, calm.key))
+    assert "assertion valid from 1970-01-01T00:00:00.0000000Z, expiry" in answer.json()["error_description"]
 
 
 async def test_discovery_names_the_endpoints_of_the_tenant(calm: Cloud) -> None:
@@ -114,6 +199,8 @@ async def test_an_access_token_ends_after_its_lifetime_and_holds_for_its_audienc
         ({"sub": "system:serviceaccount:shop:other"}, {}, 700213),
         ({"sub": "system:serviceaccount:Shop:checkout"}, {}, 7002138),
         ({}, {"subject": SUBJECT.upper()}, 7002138),
+        ({}, {"subject": "system:serviceaccount:shop:*"}, 700213),
+        ({}, {"issuer": f" {ISSUER}"}, 700211),
         ({"exp": 1}, {}, 700024),
         ({"nbf": 4_000_000_000}, {}, 700024),
     ],

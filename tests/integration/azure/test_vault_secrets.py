@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import httpx
@@ -67,6 +68,62 @@ async def test_a_set_secret_answers_as_recorded(calm: Cloud) -> None:
         },
         "tags": {"file-encoding": "utf-8"},
     }
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({}, "Recoverable+Purgeable"),
+        ({"softDeleteRetentionInDays": 7}, "CustomizedRecoverable+Purgeable"),
+        ({"enablePurgeProtection": True}, "Recoverable"),
+        ({"softDeleteRetentionInDays": 7, "enablePurgeProtection": True}, "CustomizedRecoverable"),
+    ],
+)
+async def test_the_recovery_level_tells_retention_and_protection(
+    calm: Cloud, properties: dict[str, Any], expected: str
+) -> None:
+    await make(calm, **properties)
+    assert (await put(calm, "new")).json()["attributes"]["recoveryLevel"] == expected
+
+
+async def test_every_answer_has_the_standing_headers(calm: Cloud) -> None:
+    await make(calm)
+    headers = (await put(calm, "new")).headers
+    assert uuid.UUID(headers["x-ms-request-id"])
+    assert headers["x-ms-keyvault-service-version"] == "1.9.3070.1"
+    assert headers["x-ms-keyvault-network-info"].startswith("conn_type=Ipv4;addr=")
+    assert headers["strict-transport-security"] == "max-age=31536000;includeSubDomains"
+    assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-cache", "nosniff")
+
+
+@pytest.mark.parametrize(("version", "told"), [("7.0", False), ("7.4", True), ("2026-04-01", True)])
+async def test_elder_versions_tell_no_days(calm: Cloud, version: str, told: bool) -> None:
+    await make(calm)
+    bearer = await calm.bearer("https://vault.azure.net")
+    for path in ("/secrets/password", "/secrets"):
+        answer = await calm.http.get(f"https://vault-one.vault.azure.net{path}?api-version={version}", headers=bearer)
+        body = answer.json() if path != "/secrets" else answer.json()["value"][0]
+        assert ("recoverableDays" in body["attributes"]) is told
+
+
+async def test_a_backup_brings_all_versions_back(calm: Cloud) -> None:
+    await make(calm)
+    second = (await put(calm, "second")).json()["id"]
+    await calm.vault("PATCH", "vault-one", "/secrets/password", {"attributes": {"enabled": False}})
+    blob = (await calm.vault("POST", "vault-one", "/secrets/password/backup")).json()["value"]
+    assert "hunter2" not in blob
+    assert code(await calm.vault("POST", "vault-one", "/secrets/restore", {"value": blob})) == (409, "Conflict")
+    await calm.make_vault(
+        "vault-two", accessPolicies=(await calm.arm("GET", VAULT)).json()["properties"]["accessPolicies"]
+    )
+    restored = await calm.vault("POST", "vault-two", "/secrets/restore", {"value": blob})
+    body = restored.json()
+    assert (restored.status_code, "value" in body, body["attributes"]["enabled"]) == (200, False, False)
+    assert body["id"] == second.replace("vault-one", "vault-two")
+    versions = (await calm.vault("GET", "vault-two", "/secrets/password/versions")).json()["value"]
+    assert len(versions) == 2
+    broken = await calm.vault("POST", "vault-two", "/secrets/restore", {"value": "nonsense"})
+    assert code(broken) == (400, "BadParameter")
 
 
 async def test_every_version_stays_readable(calm: Cloud) -> None:
