@@ -22,11 +22,13 @@ from uvicorn.server import ServerState
 from .upgrades import as_request
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from .authority import Authority
 
 _HEAD_LIMIT = 64 * 1024
+_BODY_LIMIT = 32 << 20
+"""Bytes beyond what any of the services takes; each has its own limit and its own words far below."""
 _HANDSHAKE_SECONDS = 15
 _KEEP_ALIVE_SECONDS = 120
 
@@ -86,7 +88,7 @@ class Proxy:
 
     def speak_http(self, transport: asyncio.Transport, first: bytes, host: str | None) -> HttpToolsProtocol:
         """Let uvicorn's HTTP/1.1 protocol own the connection, starting with the bytes already read."""
-        protocol = HttpToolsProtocol(config=self._config, server_state=self._state, app_state={})
+        protocol = _Http(config=self._config, server_state=self._state, app_state={})
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         protocol.app = partial(self._serve, transport, host, certificate)
@@ -115,7 +117,18 @@ class Proxy:
         scope["simulated_host"] = host or _host_header(scope)
         scope["peer_certificate"] = certificate
         scope["hang_up"] = transport.abort
-        await self._application(scope, receive, send)
+        received = 0
+
+        async def receiving() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > _BODY_LIMIT:
+                transport.abort()
+                return {"type": "http.disconnect"}
+            return message
+
+        await self._application(scope, receiving, send)
 
     def open_tunnel(self, transport: asyncio.Transport, host: str) -> None:
         """Answer CONNECT, start TLS as ``host``, and hand over to HTTP."""
@@ -143,6 +156,34 @@ class Proxy:
             transport.abort()
             return
         self.speak_http(secured, early.take(), host)
+
+
+class _Http(HttpToolsProtocol):
+    """Refuses a request whose head does not end."""
+
+    _head = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._head += len(data)
+        super().data_received(data)
+        if self._head > _HEAD_LIMIT and not self.transport.is_closing():
+            self.transport.write(_refusal("431 Request Header Fields Too Large", "the request's head is too long"))
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        self._head = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._head = 0
+        super().on_body(body)
+
+
+def _refusal(status: str, why: str) -> bytes:
+    """A whole answer that ends the connection."""
+    body = f"{why}\n".encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode("latin-1") + body
 
 
 class _EarlyData(asyncio.Protocol):
@@ -207,12 +248,8 @@ class _Door(asyncio.Protocol):
 
     def _refuse(self, status: str, why: str) -> None:
         assert self._transport is not None
-        body = f"{why}\n".encode()
-        head = (
-            f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
         with contextlib.suppress(OSError):
-            self._transport.write(head.encode("latin-1") + body)
+            self._transport.write(_refusal(status, why))
         self._transport.close()
 
 
