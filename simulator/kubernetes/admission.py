@@ -130,7 +130,7 @@ def _has_token(container: Json) -> bool:
 
 def _token_volume(cluster: Cluster, spec: Json) -> str:
     for volume in spec.get("volumes") or ():
-        if str(volume["name"]).startswith("kube-api-access-"):
+        if str(volume.get("name", "")).startswith("kube-api-access-"):
             return str(volume["name"])
     suffix = "".join(cluster.random.choices("bcdfghjklmnpqrstvwxz2456789", k=5))
     name = f"kube-api-access-{suffix}"

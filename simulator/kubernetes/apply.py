@@ -47,10 +47,12 @@ async def apply(
 
 def _config(resource: Resource, namespace: str, name: str, body: Json, subresource: str) -> Json:
     """The body, checked, under its name, and without what cannot be written this way."""
-    api_version, kind = body.get("apiVersion") or "", body.get("kind") or ""
+    api_version, kind = str(body.get("apiVersion") or ""), str(body.get("kind") or "")
     if (api_version, kind) != (resource.api_version, resource.kind):
         group, _, version = api_version.rpartition("/")
         raise bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
+    if not isinstance(body.get("metadata") or {}, dict):
+        raise bad_request(f"metadata: cannot restore {schema.json_name(body['metadata'])} as an object's metadata")
     metadata = dict(body.get("metadata") or {})
     if metadata.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")

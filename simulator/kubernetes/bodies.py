@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import yaml
 from starlette.requests import Request
 
 from simulator.provenance import Provenance, rule
 
-from . import protobuf, schema
+from . import documents, protobuf, schema
 from .context import Options
+from .documents import UnreadableError
 from .errors import Cause, bad_request, invalid_options, refuse
 
 Json = dict[str, Any]
 
 _LARGEST = 3 << 20
+_LONGEST_QUOTE = 1000
+_MOST_OPERATIONS = 10_000
 _JSON, _YAML, _PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 
 
@@ -26,11 +28,19 @@ def media_type(request: Request) -> str:
 
 
 async def raw(request: Request) -> bytes:
-    """The body, refused with 413 above 3 MiB."""
-    body = await request.body()
-    if len(body) > _LARGEST:
+    """The body, refused with 413 above 3 MiB; it is heard out, for a client that still sends would see no answer."""
+    if "body" in request.scope:
+        kept: bytes = request.scope["body"]
+        return kept
+    body, size = bytearray(), 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= _LARGEST:
+            body += chunk
+    if size > _LARGEST:
         raise refuse(413, "RequestEntityTooLarge", f"Request entity too large: limit is {_LARGEST}")
-    return body
+    request.scope["body"] = bytes(body)
+    return bytes(body)
 
 
 class _Duplicates:
@@ -93,46 +103,62 @@ async def read(request: Request, kind: str, options: Options) -> Json:
 
 
 def _from_json(data: bytes, kind: str, duplicates: _Duplicates) -> Json:
+    head = f"the object provided is unrecognized (must be of type {kind})"
+    text = data.decode(errors="replace") or "<empty>"
     try:
-        body = json.loads(data, object_pairs_hook=duplicates.build)
-    except ValueError as error:
-        text = data.decode(errors="replace") or "<empty>"
-        why = _go_complaint(error)
-        head = f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind"
-        raise bad_request(f"{head}; json parse error: {why} ({text})") from None
+        body = documents.from_json(data, duplicates.build)
+    except UnreadableError as error:
+        raise bad_request(
+            f"{head}: couldn't get version/kind; json parse error: {error} ({_shortened(text)})"
+        ) from None
     if not isinstance(body, dict):
-        raise bad_request(f"the object provided is unrecognized (must be of type {kind})")
+        wrong = schema.json_name(body)
+        why = f"json: cannot unmarshal {wrong} into Go value of type struct"
+        raise bad_request(f"{head}: couldn't get version/kind; json parse error: {why} ({_shortened(text)})")
     return body
 
 
-def _go_complaint(error: ValueError) -> str:
-    """What Go's decoder says of broken JSON: as far as that can be known, that it ended early."""
-    if isinstance(error, json.JSONDecodeError) and error.pos < len(error.doc.rstrip()):
-        character = error.doc[error.pos]
-        return f"invalid character '{character}' looking for beginning of value"
-    return "unexpected end of JSON input"
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
 
 
 def from_yaml(data: bytes) -> Json:
     """A YAML (or JSON) document that is an object."""
     try:
-        body = yaml.safe_load(data)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        why = f"error converting YAML to JSON: yaml: line {line}: {getattr(error, 'problem', error)}"
-        raise bad_request(f"error decoding YAML: {why}") from None
+        body = documents.from_yaml(data)
+    except UnreadableError as error:
+        raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
     if not isinstance(body, dict):
-        raise bad_request("error decoding YAML: json: cannot unmarshal into Go value of type map[string]interface {}")
+        wrong = schema.json_name(body)
+        why = f"json: cannot unmarshal {wrong} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding YAML: {why}")
     return body
 
 
-def patch(data: bytes) -> Any:
-    """The body of a merge or JSON patch."""
+@rule("kubernetes", "a JSON patch is a list", Provenance.REPORTED, "kube-apiserver, patch handler")
+def patch(data: bytes, *, operations: bool) -> Any:
+    """The body of a patch: a list of ``operations``, or an object."""
     try:
-        return json.loads(data)
-    except ValueError as error:
-        raise bad_request(f"error decoding patch: {_go_complaint(error)}") from None
+        body = documents.from_json(data)
+    except UnreadableError as error:
+        raise bad_request(f"error decoding patch: {error}") from None
+    wrong = schema.json_name(body)
+    if not operations:
+        if isinstance(body, dict):
+            return body
+        raise bad_request(
+            f"error decoding patch: json: cannot unmarshal {wrong} into Go value of type map[string]interface {{}}"
+        )
+    if not isinstance(body, list):
+        raise bad_request(f"json: cannot unmarshal {wrong} into Go value of type jsonpatch.Patch")
+    for item in body:
+        if not isinstance(item, dict):
+            wrong = schema.json_name(item)
+            raise bad_request(f"json: cannot unmarshal {wrong} into Go value of type jsonpatch.Operation")
+    if len(body) > _MOST_OPERATIONS:
+        why = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(body)}"
+        raise refuse(413, "RequestEntityTooLarge", why)
+    return body
 
 
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
-from . import kinds, registry
+from . import kinds, registry, schema
 from .encoding import timestamp
 from .errors import Cause, bad_request, conflict, forbidden, invalid_options, named, refuse
 from .resources import Resource
@@ -36,7 +38,9 @@ class DeleteOptions:
 
     @classmethod
     def of(cls, body: Json, query: Json) -> DeleteOptions:
-        """From a DeleteOptions body, else from the query. Refuses an unknown propagation policy with 422."""
+        """From a DeleteOptions body, else from the query. Refuses wrong types with 400, an unknown policy with 422."""
+        if complaint := schema.type_complaint("DeleteOptions", body):
+            raise bad_request(f'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: {complaint}')
         policy = body.get("propagationPolicy") or query.get("propagationPolicy") or "Background"
         if policy not in _POLICIES:
             unknown = Cause.unsupported("propagationPolicy", f'"{policy}"', (*_POLICIES, "nil"))
@@ -53,9 +57,10 @@ class DeleteOptions:
 
 
 def _whole(seconds: Any) -> int:
-    if not str(seconds).isdecimal():
-        raise bad_request(f'strconv.ParseInt: parsing "{seconds}": invalid syntax')
-    return int(seconds)
+    text = str(seconds)
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise bad_request(f"strconv.ParseInt: parsing {json.dumps(text)}: invalid syntax")
+    return max(int(text), 1) if text[0] == "-" else int(text)
 
 
 def delete(cluster: Cluster, resource: Resource, namespace: str, name: str, options: DeleteOptions) -> Json:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.provenance import Provenance, rule
+
 from . import schema
 
 Json = dict[str, Any]
@@ -109,6 +111,8 @@ def _collect(shape: Shape, value: Any, path: Path, found: set[Path]) -> None:
         found.add(path)
         return
     seen: set[str] = set()
+    if shape.form == "keyed":
+        _check_items(shape, value, path)
     for element, item in shape.children(value):
         below = (*path, element)
         if element in seen:
@@ -121,6 +125,18 @@ def _collect(shape: Shape, value: Any, path: Path, found: set[Path]) -> None:
         _collect(child, item, below, found)
         if shape.form != "structure" or item is None or item == {}:
             found.add(below)
+
+
+@rule("kubernetes", "items of a list by key have it", Provenance.REPORTED, "structured-merge-diff, typed lists")
+def _check_items(shape: Shape, value: Any, path: Path) -> None:
+    for index, item in enumerate(value or ()):
+        here = f"{readable(path)}: element {index}: associative list with keys"
+        if not isinstance(item, dict):
+            raise UndeclaredError(f"{here} may not have non-map elements")
+        for key in shape.keys:
+            if item.get(key, schema.KEY_DEFAULTS.get(key)) is None:
+                why = f'has an element that omits key field "{key}" (and doesn\'t have default value)'
+                raise UndeclaredError(f"{here} {why}")
 
 
 @dataclass
@@ -265,6 +281,25 @@ def encode(paths: FieldSet) -> Json:
 
 def _dots_first(node: Json) -> Json:
     return {element: _dots_first(node[element]) for element in sorted(node)}
+
+
+def is_encoded(tree: Any) -> bool:
+    """Whether something is a ``fieldsV1``: nested objects, whose keys are path elements."""
+    return isinstance(tree, dict) and all(
+        (element == "." or _is_element(element)) and is_encoded(node) for element, node in tree.items()
+    )
+
+
+def _is_element(text: str) -> bool:
+    kind, colon, body = text.partition(":")
+    if not colon or kind not in ("f", "i", "k", "v"):
+        return False
+    if kind == "f":
+        return True
+    try:
+        return isinstance(json.loads(body), dict) or kind != "k"
+    except ValueError:
+        return False
 
 
 def decode(tree: Json, prefix: Path = ()) -> FieldSet:

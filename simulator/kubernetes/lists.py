@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import QueryParams
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+_MATCHES = ("", "Exact", "NotOlderThan")
+_LONGEST_NUMBER = 20
+"""Characters that a number of 64 bits can have at most."""
+
+
 def _expired(message: str) -> Refusal:
     return refuse(410, "Expired", message)
 
@@ -30,20 +36,30 @@ def version_of(text: str) -> int | None:
     """A ``resourceVersion`` parameter as a number; None when it is absent."""
     if not text:
         return None
-    if not text.isdecimal():
-        why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise bad_request(f"invalid resource version: {why}")
+    digits = re.fullmatch(r"[0-9]+", text) is not None
+    if not digits or len(text) > _LONGEST_NUMBER or int(text) >= 1 << 64:
+        quoted, why = json.dumps(text), "value out of range" if digits else "invalid syntax"
+        parsing = f"strconv.ParseUint: parsing {quoted}: {why}"
+        raise bad_request(f"invalid resource version: resourceVersion: Invalid value: {quoted}: {parsing}")
     return int(text)
 
 
-def _limit(query: QueryParams) -> int:
-    text = query.get("limit", "")
-    if text and not text.lstrip("-").isdecimal():
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return max(int(text or 0), 0)
+def whole_number(query: QueryParams, name: str) -> int:
+    """A parameter of 64 bits; 0 when it is absent or empty. Refuses with 400 what is no number, or none of 64 bits."""
+    text = query.get(name, "")
+    if not text:
+        return 0
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise bad_request(f"strconv.ParseInt: parsing {json.dumps(text)}: invalid syntax")
+    if len(text) > _LONGEST_NUMBER or not -(1 << 63) <= int(text) < 1 << 63:
+        raise bad_request(f"strconv.ParseInt: parsing {json.dumps(text)}: value out of range")
+    return int(text)
 
 
 def _check(query: QueryParams) -> None:
+    match = query.get("resourceVersionMatch", "")
+    if match not in _MATCHES:
+        raise invalid_options("ListOptions", Cause.unsupported("resourceVersionMatch", f'"{match}"', _MATCHES[1:]))
     if query.get("sendInitialEvents"):
         cause = Cause.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
         raise invalid_options("ListOptions", cause)
@@ -54,14 +70,17 @@ def _check(query: QueryParams) -> None:
         raise bad_request("specifying resource version is not allowed when using continue")
 
 
+@rule("kubernetes", "lists: unknown resourceVersionMatch", Provenance.REPORTED, "kube-apiserver, ListOptions")
 @rule("kubernetes", "lists: limit, continue, resourceVersion", Provenance.RECORDED, "kubernetes/watch.yaml list")
 def read(cluster: Cluster, resource: Resource, namespace: str, query: QueryParams) -> tuple[list[Json], Json]:
     """The objects that a list request asks for, not to be changed, and the metadata of the list."""
     _check(query)
+    whole_number(query, "timeoutSeconds")
     chosen = selectors.selection(query.get("labelSelector", ""), query.get("fieldSelector", ""), resource)
     revision, start = cluster.store.revision, ("", "")
     asked = version_of(query.get("resourceVersion", ""))
-    limit = 0 if asked == 0 else _limit(query)
+    given = max(whole_number(query, "limit"), 0)
+    limit = 0 if asked == 0 else given
     if token := query.get("continue"):
         revision, start = _position(token, namespace)
     elif asked and (limit or query.get("resourceVersionMatch") == "Exact"):

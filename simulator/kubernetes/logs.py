@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+from starlette.datastructures import QueryParams
 from starlette.responses import Response, StreamingResponse
 
 from simulator.provenance import Provenance, rule
 
+from . import lists
+from .errors import Cause, invalid
 from .pod_containers import container_of
 
 if TYPE_CHECKING:
@@ -22,20 +25,34 @@ _LOOK_SECONDS = 0.1
 
 
 @rule("kubernetes", "logs of a pod's container", Provenance.RECORDED, "kubernetes/client-traffic.yaml logs")
-def answer(cluster: Cluster, pod: Json, query: Mapping[str, str]) -> Response:
+def answer(cluster: Cluster, pod: Json, query: QueryParams) -> Response:
     """The log of the container that the query names, cut and followed as it asks."""
+    _check(query)
     container = container_of(pod, query.get("container", ""))
     if not pod["spec"].get("nodeName") or cluster.pod_log is None:
         return Response(status_code=204)
     text = _read(cluster, pod, container)
     printed = len(text)
-    if (lines := query.get("tailLines", "")).isdecimal():
-        text = b"".join(text.splitlines(keepends=True)[-int(lines) :]) if int(lines) else b""
-    if (limit := query.get("limitBytes", "")).isdecimal():
-        text = text[: int(limit)]
+    if query.get("tailLines"):
+        lines = lists.whole_number(query, "tailLines")
+        text = b"".join(text.splitlines(keepends=True)[-lines:]) if lines else b""
+    if limit := lists.whole_number(query, "limitBytes"):
+        text = text[:limit]
     if query.get("follow") == "true" and not limit:
         return StreamingResponse(_followed(cluster, pod, container, text, printed), media_type="text/plain")
     return Response(text, media_type="text/plain")
+
+
+@rule("kubernetes", "numbers of a log's parameters", Provenance.REPORTED, "kube-apiserver, PodLogOptions")
+def _check(query: QueryParams) -> None:
+    """Refuse parameters that are no number with 400, and those that are too small with 422."""
+    for name, least, why in (
+        ("tailLines", 0, "must be greater than or equal to 0"),
+        ("limitBytes", 1, "must be greater than 0"),
+        ("sinceSeconds", 1, "must be greater than 0"),
+    ):
+        if query.get(name) and (number := lists.whole_number(query, name)) < least:
+            raise invalid("PodLogOptions", "", None, [Cause.invalid(name, str(number), why)])
 
 
 def _read(cluster: Cluster, pod: Json, container: str) -> bytes:

@@ -141,13 +141,14 @@ def _encoded(manager: Manager, entry: Entry) -> Json:
 def starting_point(live: Json | None, new: Json, *, through_subresource: bool) -> dict[Manager, Entry]:
     """The entries that an update begins with: those that the caller wrote, or else the live ones.
 
-    ``[{}]`` resets them; a subresource cannot write them.
+    ``[{}]`` resets them; a subresource cannot write them; what cannot be read counts as not written.
     """
-    given = new["metadata"].get("managedFields")
+    given = new["metadata"].get("managedFields") or []
     if not through_subresource:
         if given == [{}]:
             return {}
-        if entries := decode(new["metadata"]):
+        readable = all(field_sets.is_encoded(item.get("fieldsV1") or {}) for item in given)
+        if readable and (entries := decode(new["metadata"])):
             return entries
     return decode((live or {}).get("metadata"))
 

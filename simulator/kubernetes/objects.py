@@ -169,7 +169,7 @@ class Endpoint:
         if self._request.query_params.get("force"):
             cause = Cause.forbidden("force", "may not be specified for non-apply patch")
             raise invalid_options("PatchOptions", cause)
-        patch = bodies.patch(data)
+        patch = bodies.patch(data, operations=content_type == patches.JSON_PATCH)
         kind = "Scale" if self._part == "scale" else self._resource.kind
 
         def change(live: Json) -> Json:

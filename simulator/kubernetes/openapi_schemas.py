@@ -44,7 +44,6 @@ _META_TYPES = {
     "OwnerReference",
     "Preconditions",
 }
-_INT_OR_STRING_FIELDS = {"maxSurge", "maxUnavailable", "minAvailable", "port", "targetPort"}
 _PREFIXED = ("ApiextensionsV1", "DiscoveryV1")
 """What types are called here that would otherwise share their name with one of another group."""
 
@@ -114,7 +113,7 @@ def _field(owner: str, name: str, type_name: str) -> Json:
     if name in schema.QUANTITIES and type_name.strip("{}") == "str":
         quantity = {"$ref": f"#/components/schemas/{_QUANTITY}"}
         return {"type": "object", "additionalProperties": quantity} if type_name[0] == "{" else quantity
-    if type_name == "any" and name in _INT_OR_STRING_FIELDS:
+    if type_name == "any" and name in schema.INT_OR_STRING:
         return {"$ref": f"#/components/schemas/{_INT_OR_STRING}"}
     if type_name == "any" and name == "fieldsV1":
         return {"$ref": f"#/components/schemas/{_FIELDS}"}

@@ -9,6 +9,7 @@ import jsonpatch
 import jsonpointer
 
 from simulator.provenance import Provenance, rule
+from simulator.routing import Refusal
 
 from . import schema
 from .errors import bad_request, refuse
@@ -27,10 +28,6 @@ def patched(content_type: str, kind: str, obj: Json, patch: Any) -> Json:
     """``obj`` after the patch, which is of one of the media types above except apply. ``obj`` is not changed."""
     if content_type == JSON_PATCH:
         return _json_patched(obj, patch)
-    if not isinstance(patch, dict):
-        raise bad_request(
-            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
-        )
     if content_type == MERGE:
         merged: Json = merge(obj, patch)
         return merged
@@ -57,9 +54,19 @@ def _json_patched(obj: Json, operations: Any) -> Json:
         for operation in operations:
             document = jsonpatch.apply_patch(document, [_forgiving(document, operation)])
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError):
-        raise refuse(422, "Invalid", "the server rejected our request due to an error in our request", {}) from None
-    result: Json = document
-    return result
+        raise _rejected() from None
+    if not isinstance(document, dict):
+        raise _rejected()
+    return document
+
+
+def _rejected() -> Refusal:
+    return refuse(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
+@rule("kubernetes", "a strategic patch of the wrong form", Provenance.ASSUMED, "the merge's own errors are 400")
+def _malformed(name: str) -> Refusal:
+    return bad_request(f"invalid strategic merge patch: {name} has a value of the wrong type")
 
 
 def _forgiving(document: Any, operation: Json) -> Json:
@@ -79,6 +86,7 @@ def strategic(type_name: str, target: Any, patch: Json) -> Json:
         return {name: value for name, value in patch.items() if name != _DIRECTIVE}
     result = dict(target) if isinstance(target, dict) else {}
     if _RETAIN in patch:
+        _must_be(list, patch, _RETAIN)
         result = {name: value for name, value in result.items() if name in patch[_RETAIN]}
     for name, value in patch.items():
         if name.startswith("$"):
@@ -92,6 +100,8 @@ def strategic(type_name: str, target: Any, patch: Json) -> Json:
 
 
 def _directive(type_name: str, result: Json, name: str, value: Any, patch: Json) -> None:
+    if name.startswith((_PRIMITIVES, _ORDER)):
+        _must_be(list, patch, name)
     if name.startswith(_PRIMITIVES):
         field = name.removeprefix(_PRIMITIVES)
         result[field] = [item for item in result.get(field) or () if item not in value]
@@ -99,6 +109,15 @@ def _directive(type_name: str, result: Json, name: str, value: Any, patch: Json)
         field = name.removeprefix(_ORDER)
         if field not in patch and isinstance(result.get(field), list):
             result[field] = _merged_field(type_name, field, result[field], [], value)
+
+
+def _must_be(kind: type, patch: Json, name: str) -> None:
+    if not isinstance(patch[name], kind):
+        raise _malformed(name)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int)
 
 
 def _merged_field(type_name: str, name: str, target: Any, value: Any, order: list[Any] | None) -> Any:
@@ -109,8 +128,12 @@ def _merged_field(type_name: str, name: str, target: Any, value: Any, order: lis
         return strategic(field_type, target, value)
     if isinstance(value, list):
         if (type_name, name) in schema.SETS:
+            if not all(isinstance(item, str) for item in value):
+                raise _malformed(name)
             return _ordered(target or [], [*dict.fromkeys(value)], order)
         if keys := schema.LIST_KEYS.get((type_name, name)):
+            if not all(isinstance(item, dict) and _is_plain(item.get(keys[0])) for item in value):
+                raise _malformed(name)
             return _merged_list(schema.element(field_type), keys[0], target or [], value, order)
     return merge(target, value)
 
@@ -126,6 +149,8 @@ def _merged_list(
     for item in patch:
         if item.get(_DIRECTIVE) != "delete":
             changed[item.get(key)] = strategic(item_type, before.get(item.get(key)), item)
+    if order is not None and not isinstance(order, list):
+        raise _malformed(key)
     keys = None if order is None else [item.get(key) if isinstance(item, dict) else item for item in order]
     merged = before | changed
     names = _ordered(list(before), list(changed), keys)

@@ -31,7 +31,7 @@ def decode(body: bytes) -> Json:
         if kind not in MESSAGES:
             raise bad_request(f"the simulator cannot read {kind} as protobuf")
         return {**envelope["typeMeta"], **_message(kind, envelope.get("raw", b""))}
-    except (IndexError, KeyError, UnicodeDecodeError):
+    except (IndexError, KeyError, OverflowError, OSError, UnicodeDecodeError):
         raise bad_request("unexpected EOF") from None
 
 
@@ -74,10 +74,12 @@ def _message(name: str, data: bytes) -> Json:
         label, kind = MESSAGES[name][number]
         if kind == "dropped":
             continue
+        if isinstance(value, int) is not kind.startswith(("bool", "int")):
+            raise bad_request(f"proto: wrong wireType for field {number} of {name}")
         if kind[0] == "[":
             result.setdefault(label, []).append(_value(kind[1:-1], value))
         elif kind[0] == "{":
-            entry = dict(_fields(value))
+            entry = {key: part for key, part in _fields(value) if isinstance(part, bytes)}
             result.setdefault(label, {})[entry.get(1, b"").decode()] = _value(kind[1:-1], entry.get(2, b""))
         else:
             result[label] = _value(kind, value)

@@ -40,6 +40,10 @@ def received(resource: Resource, body: Json, namespace: str, name: str = "") -> 
     ``name`` is the one in the URL, if any. Refuses what is of another kind, place, name, or has wrong types.
     """
     kind, api_version = body.get("kind") or resource.kind, body.get("apiVersion") or resource.api_version
+    for field, value in (("kind", kind), ("apiVersion", api_version)):
+        if not isinstance(value, str):
+            why = f"json: cannot unmarshal {schema.json_name(value)} into Go struct field .{field} of type string"
+            raise bad_request(f"couldn't get version/kind; json parse error: {why}")
     head = f'{kind} in version "{api_version.rpartition("/")[2]}" cannot be handled as a {resource.kind}'
     if kind != resource.kind:
         group = resource.group.partition(".")[0] or "core"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
-from . import registry
+from . import registry, schema
 from .context import Options
+from .errors import bad_request
 from .resources import Resource
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ async def change(
 
     def scaled(obj: Json) -> Json:
         wanted = edit(of(obj))
+        if complaint := schema.type_complaint("Scale", wanted):
+            raise bad_request(f'Scale in version "v1" cannot be handled as a Scale: {complaint}')
         replicas = (wanted.get("spec") or {}).get("replicas", 0)
         return obj | {"spec": obj["spec"] | {"replicas": replicas}}
 

@@ -108,8 +108,27 @@ def go_name(type_name: str) -> str:
         return "[]" + go_name(element(type_name))
     if type_name[0] == "{":
         return "map[string]" + go_name(element(type_name))
-    plain = {"str": "string", "bool": "bool", "int": "int32", "bytes": "[]uint8", "time": "v1.Time"}
+    plain = {
+        "str": "string",
+        "bool": "bool",
+        "int": "int32",
+        "int or string": "intstr.IntOrString",
+        "bytes": "[]uint8",
+        "time": "v1.Time",
+        "quantity": "resource.Quantity",
+    }
     return plain.get(type_name, f"v1.{type_name}")
+
+
+_GO_NAMES = {
+    "bool": "bool",
+    "bytes": "[]uint8",
+    "int": "int32",
+    "int or string": "intstr.IntOrString",
+    "quantity": "resource.Quantity",
+    "str": "string",
+    "time": "v1.Time",
+}
 
 
 def unknown_fields(kind: str, obj: Json) -> list[str]:
@@ -140,6 +159,11 @@ def type_complaint(kind: str, obj: Json) -> str | None:
     return next(_mismatches(root(kind), obj, kind, ""), None)
 
 
+def json_name(value: Any) -> str:
+    """The JSON type of a value, as decoders name it."""
+    return _JSON_NAMES.get(type(value), "null")
+
+
 _JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
 
 
@@ -148,7 +172,7 @@ def _mismatches(type_name: str, value: Any, owner: str, path: str) -> Iterator[s
         return
     if not _fits(type_name, value):
         name = f"{owner}.{path}" if path else owner
-        wrong, wanted = _JSON_NAMES[type(value)], go_name(type_name)
+        wrong, wanted = json_name(value), go_name(type_name)
         yield f"json: cannot unmarshal {wrong} into Go struct field {name} of type {wanted}"
     elif type_name[0] == "[":
         for item in value:
@@ -158,12 +182,20 @@ def _mismatches(type_name: str, value: Any, owner: str, path: str) -> Iterator[s
             yield from _mismatches(element(type_name), item, owner, path)
     elif is_structure(type_name):
         for key, item in value.items():
-            if (known := TYPES[type_name].get(key)) and key not in QUANTITIES:
+            known = TYPES[type_name].get(key)
+            if known == "any" and key in INT_OR_STRING:
+                known = "int or string"
+            if known and key in QUANTITIES:
+                known = {"str": "quantity", "{str}": "{quantity}"}.get(known, known)
+            if known:
                 yield from _mismatches(known, item, type_name, f"{path}.{key}" if path else key)
 
 
 QUANTITIES = {"limits", "requests", "hard", "used", "capacity", "allocatable", "overhead", "sizeLimit", "divisor"}
 """Fields whose values may be written as numbers or as text."""
+
+INT_OR_STRING = {"maxSurge", "maxUnavailable", "minAvailable", "port", "targetPort"}
+"""Free-form fields that are a whole number or a text."""
 
 
 def _fits(type_name: str, value: Any) -> bool:
@@ -171,6 +203,10 @@ def _fits(type_name: str, value: Any) -> bool:
         return isinstance(value, list)
     if type_name[0] == "{" or is_structure(type_name):
         return isinstance(value, dict)
+    if type_name == "int or string":
+        return isinstance(value, str | int) and not isinstance(value, bool)
+    if type_name == "quantity":
+        return isinstance(value, str | int | float) and not isinstance(value, bool)
     if type_name == "bool":
         return isinstance(value, bool)
     if type_name == "int":
@@ -179,7 +215,10 @@ def _fits(type_name: str, value: Any) -> bool:
 
 
 def decoded(kind: str, obj: Json) -> Json:
-    """``obj`` as the server's typed decoder leaves it: without unknown fields, nulls and empty optional values."""
+    """``obj`` as the server's typed decoder leaves it: without unknown fields, nulls and empty optional values.
+
+    A null in a list is what an item is before anything of it is set.
+    """
     result: Json = _decoded(root(kind), obj)
     return {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": {}} | result
 
@@ -187,9 +226,18 @@ def decoded(kind: str, obj: Json) -> Json:
 _KEPT_EMPTY = {"containers", "rules"}
 
 
+def _zero(type_name: str) -> Any:
+    """What a value of the type is before it is set."""
+    if type_name[0] == "[":
+        return []
+    if type_name[0] == "{" or is_structure(type_name):
+        return {}
+    return {"int": 0, "bool": False, "any": None}.get(type_name, "")
+
+
 def _decoded(type_name: str, value: Any) -> Any:
     if type_name[0] == "[" and isinstance(value, list):
-        return [_decoded(element(type_name), item) for item in value]
+        return [_decoded(element(type_name), _zero(element(type_name)) if item is None else item) for item in value]
     if type_name[0] == "{" and isinstance(value, dict):
         return {key: "" if item is None else _decoded(element(type_name), item) for key, item in value.items()}
     if not is_structure(type_name) or not isinstance(value, dict):

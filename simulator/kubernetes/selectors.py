@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 
+from . import validation_names as names
 from .errors import bad_request
 from .resources import Resource
 
@@ -56,12 +57,28 @@ def parse_labels(text: str) -> list[Requirement]:
     tokens = _Tokens(text)
     requirements: list[Requirement] = []
     while tokens.peek():
-        requirements.append(_requirement(tokens))
+        requirements.append(_checked(_requirement(tokens)))
         if tokens.peek() == ",":
             tokens.take()
         elif tokens.peek():
             raise bad_request(f"unable to parse requirement: found '{tokens.take()}', expected: ',' or 'end of string'")
     return requirements
+
+
+@rule("kubernetes", "a selector's labels can be labels", Provenance.DOCUMENTED, "Kubernetes, labels and selectors")
+@doubt(
+    "kubernetes",
+    "how the API server words that a label in a selector cannot be one",
+    "as in an object's labels, with the path that it gives to none",
+    "not recorded",
+)
+def _checked(requirement: Requirement) -> Requirement:
+    causes = [*names.qualified("<nil>", requirement.key)]
+    for value in sorted(requirement.values):
+        causes += names.label_value("<nil>", value)
+    if causes:
+        raise bad_request(f"unable to parse requirement: {causes[0].field}: {causes[0].message}")
+    return requirement
 
 
 def _requirement(tokens: _Tokens) -> Requirement:

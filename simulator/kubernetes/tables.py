@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.provenance import Provenance, rule
 
 from .encoding import parse_timestamp
+from .errors import bad_request
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -241,6 +243,8 @@ def _cells(obj: Json, now: datetime) -> Cells:
 @rule("kubernetes", "answers as Table", Provenance.RECORDED, "kubernetes/discovery.yaml table")
 def table(cluster: Cluster, resource: Resource, objects: list[Json], metadata: Json, include: str = "") -> Json:
     """The objects as a Table. ``include`` is Metadata (the default), Object or None, as in ``includeObject``."""
+    if include not in ("", "Metadata", "Object", "None"):
+        raise bad_request(f"unrecognized includeObject value: {json.dumps(include)}")
     now = cluster.clock.now()
     rows = [{"cells": _cells(obj, now), "object": _included(obj, include)} for obj in objects]
     return {

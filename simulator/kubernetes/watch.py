@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import QueryParams
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 
 from . import lists, selectors, tables
 from .encoding import dump
@@ -44,6 +44,12 @@ class Watch:
     form: Form
 
     @classmethod
+    @doubt(
+        "kubernetes",
+        "what becomes of a watch with a negative timeoutSeconds",
+        "400, as for what is no number",
+        "kubernetes/watch.yaml watch.timeout tells of bad ones, not which",
+    )
     @rule("kubernetes", "watch parameters", Provenance.RECORDED, "kubernetes/watch.yaml watch")
     def of(cls, resource: Resource, namespace: str, query: QueryParams, form: Form) -> Watch:
         """The watch of a request. Refuses bad parameters with 400 or 422."""
@@ -51,9 +57,9 @@ class Watch:
         if initial and query.get("resourceVersionMatch") != "NotOlderThan":
             why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
             raise invalid_options("ListOptions", Cause.forbidden("resourceVersionMatch", why))
-        seconds = query.get("timeoutSeconds", "")
-        if seconds and not seconds.isdecimal():
-            raise bad_request(f'strconv.ParseInt: parsing "{seconds}": invalid syntax')
+        seconds = lists.whole_number(query, "timeoutSeconds")
+        if seconds < 0:
+            raise bad_request(f"timeoutSeconds: Invalid value: {seconds}: must be greater than or equal to 0")
         revision = lists.version_of(query.get("resourceVersion", ""))
         bookmarks = query.get("allowWatchBookmarks", "").lower() in ("true", "1")
         return cls(
@@ -63,7 +69,7 @@ class Watch:
             None if initial or not revision else revision,
             bookmarks,
             initial and bookmarks,
-            float(seconds or 0) or _DEFAULT_SECONDS,
+            float(seconds) or _DEFAULT_SECONDS,
             form,
         )
 

@@ -184,11 +184,17 @@ async def test_changes_by_hand_to_the_add_on_are_undone(running: Running) -> Non
     deployment["spec"]["replicas"] = 0
     running.cluster.write("deployments.apps", deployment, manager="kubectl-edit")
     running.cluster.remove("configmaps", "azure-wi-webhook-config", "kube-system")
-    await running.until(lambda: ready_replicas(running, "kube-system") == 0, "scaled down")
+    changed = running.cluster.get("deployments.apps", DEPLOYMENT, "kube-system")
+    assert changed
+    assert changed["spec"]["replicas"] == 0
+
+    def undone() -> bool:
+        there = running.cluster.get("deployments.apps", DEPLOYMENT, "kube-system") or {"spec": {}}
+        settings = running.cluster.get("configmaps", "azure-wi-webhook-config", "kube-system") or {"data": {}}
+        return there["spec"].get("replicas") == 2 and settings["data"].get("AZURE_TENANT_ID") == TENANT
+
+    await running.until(undone, "the add-on as it was")
     await answering(running)
-    restored = running.cluster.get("configmaps", "azure-wi-webhook-config", "kube-system")
-    assert restored
-    assert restored["data"]["AZURE_TENANT_ID"] == TENANT
 
 
 async def test_the_removed_add_on_stays_removed(running: Running) -> None:
