@@ -27,6 +27,8 @@ class Identity:
     federated: Sequence[FederatedCredential]
     application: Application | None
     """None for a managed identity."""
+    enabled: bool = True
+    """Whether its service principal may sign in."""
 
 
 @rule("graph", "what was written is read from replicas that follow later", Provenance.REPORTED, "entra-apps.yaml lag")
@@ -94,7 +96,12 @@ def sign_in_identity(simulation: Simulation, client_id: str) -> tuple[Identity |
     federated = owner.federated if owner is not None else ()
     return (
         Identity(
-            enterprise.body["appId"], enterprise.body["id"], enterprise.body["displayName"], federated, application
+            enterprise.body["appId"],
+            enterprise.body["id"],
+            enterprise.body["displayName"],
+            federated,
+            application,
+            enterprise.body["accountEnabled"] is not False,
         ),
         False,
     )

@@ -214,6 +214,8 @@ async def _grant(simulation: Simulation, form: dict[str, str], asked: str) -> di
 def _identity(simulation: Simulation, client_id: str) -> Identity:
     now = simulation.clock.now()
     identity, lacks_principal = sign_in_identity(simulation, client_id)
+    if identity is not None and not identity.enabled:
+        raise failure(7000112, now, client=identity.client_id, name=identity.name)
     if identity is not None:
         return identity
     if lacks_principal:

@@ -76,6 +76,14 @@ _ROWS = (
         has_uri=True,
     ),
     Failure(
+        7000112,
+        400,
+        "unauthorized_client",
+        "Application '{client}'({name}) is disabled.",
+        "Worklytics/psoxy#74, azure-docs#28469",
+        has_uri=True,
+    ),
+    Failure(
         7000229,
         401,
         "invalid_client",
@@ -257,6 +265,12 @@ LEDGER.update({Rule("entra", f"AADSTS{row.code} {row.error}", row.provenance, ro
     "the OAuth code of 90002: invalid_request in 2020, invalid_tenant since 2022",
     "invalid_tenant",
     "wire/token-endpoint.yaml 90002",
+)
+@doubt(
+    "entra",
+    "the status of 7000112, and when the token endpoint hears that a service principal was disabled",
+    "400, as of 700016 with the same OAuth code; at once, before any proof is looked at",
+    "Worklytics/psoxy#74",
 )
 def failure(code: int, now: datetime, **gaps: str) -> Refusal:
     """The refusal for one row of the table, its text's gaps filled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from simulator.provenance import Provenance, doubt, rule
@@ -69,6 +70,41 @@ async def caller(simulation: Simulation, request: Request, vault: Vault) -> Call
         message = f"AKV10032: Invalid issuer. Expected one of https://sts.windows.net/{tenant}/, found {claims['iss']}."
         raise Refusal(401, "Unauthorized", message, headers=headers)
     return Caller(claims["oid"], claims["appid"], claims["iss"])
+
+
+@rule("key vault", "a vault without public access refuses who comes by it", Provenance.REPORTED, "multimodal-ai#171")
+@rule("key vault", "the vault's firewall refuses addresses without a rule", Provenance.REPORTED, "AzureTRE#3789")
+@doubt(
+    "key vault",
+    "whether the network is looked at before the token or after it, and which trusted services pass",
+    "after the token and before policies and roles; nobody is a trusted service or comes by a private link or network",
+    "multimodal-ai#171, AzureTRE#3789: their texts name the caller",
+)
+def admit(request: Request, vault: Vault, who: Caller) -> None:
+    """Return where the vault's network settings let the request in; else its 403."""
+    properties = vault.body["properties"]
+    caller = f"Caller: appid={who.client_id};oid={who.object_id};iss={who.issuer}"
+    where = f"Vault: {vault.body['name']};location={vault.body['location']}"
+    if str(properties.get("publicNetworkAccess", "")).lower() == "disabled":
+        text = "Public network access is disabled and request is not from a trusted service nor via an approved "
+        raise _forbidden("ForbiddenByConnection", f"{text}private link.", caller, where)
+    rules = properties.get("networkAcls") or {}
+    if str(rules.get("defaultAction", "Allow")).lower() != "deny":
+        return
+    address = request.client.host if request.client else "127.0.0.1"
+    if any(ip_address(address) in network(each["value"]) for each in rules.get("ipRules") or ()):
+        return
+    text = "Client address is not authorized and caller is not a trusted service."
+    raise _forbidden("ForbiddenByFirewall", text, f"Client address: {address}", caller, where)
+
+
+def network(value: str) -> IPv4Network | IPv6Network:
+    """What a rule of the firewall covers: one address or a range. Raises ValueError for neither."""
+    return ip_network(value, strict=False)
+
+
+def _forbidden(inner: str, *lines: str) -> Refusal:
+    return Refusal(403, "Forbidden", "\r\n".join(lines), extra={"innererror": {"code": inner}})
 
 
 def authorize(simulation: Simulation, vault: Vault, who: Caller, permission: str, secret: str) -> None:

@@ -98,6 +98,7 @@ def needs(permission: str) -> Callable[[Handler], Handler]:
             vault = request.state.vault = _vault(simulation, request)
             who = await vault_access.caller(simulation, request, vault)
             _asked(request)
+            vault_access.admit(request, vault, who)
             vault_access.authorize(simulation, vault, who, permission, request.path_params.get("name", ""))
             return await handler(simulation, request)
 
@@ -292,6 +293,15 @@ def _paged(request: Request, vault: Vault, items: list[Json]) -> Response:
 
 @ROUTES.add("GET", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} get_latest")
 @ROUTES.add("GET", "/secrets/{name}/{version}", Provenance.RECORDED, f"{_SOURCE} get_version")
+@rule(
+    "key vault", "a secret outside nbf and exp is read all the same", Provenance.DOCUMENTED, "about-secrets, date-time"
+)
+@doubt(
+    "key vault",
+    "the attributes' description says that an expired secret should not be retrieved, the next section that it can be",
+    "it can be, and so can one that is not valid yet",
+    "about-secrets; AzureKeyVault#19 met a 200",
+)
 @needs("get")
 async def get_secret(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
     """The value, of the latest version unless one is named."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
-from . import arm_bodies, authorization, vault_policies
+from . import arm_bodies, authorization, vault_access, vault_policies
 from .arm_wire import (
     GROUP,
     SUBSCRIPTION,
@@ -258,6 +258,7 @@ def _apply(simulation: Simulation, vault: Vault, sent: Json) -> None:
         if given.get(name) is not None:
             properties[name] = given[name]
     if (rules := given.get("networkAcls")) is not None:
+        _addresses(rules)
         properties.pop("networkAcls", None)
         if rules.get("defaultAction", "Allow") != "Allow" or rules.get("ipRules") or rules.get("virtualNetworkRules"):
             properties["networkAcls"] = rules
@@ -265,6 +266,15 @@ def _apply(simulation: Simulation, vault: Vault, sent: Json) -> None:
         vault_policies.replace(simulation, vault, given["accessPolicies"])
     if sent.get("tags") is not None:
         vault.body["tags"] = sent["tags"]
+
+
+def _addresses(rules: Json) -> None:
+    for each in rules.get("ipRules") or ():
+        try:
+            vault_access.network(each.get("value") or "")
+        except ValueError:
+            message = f"The value '{each.get('value')}' of an IP rule is neither an IP address nor a range of them."
+            raise Refusal(400, "BadRequest", message) from None
 
 
 @rule("arm", "recovering brings back policies, not role assignments", Provenance.RECORDED, f"{_SOURCE} recover")

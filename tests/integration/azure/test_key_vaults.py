@@ -194,6 +194,7 @@ async def test_writing_the_whole_vault_back_tolerates_its_read_only_parts(calm: 
     [
         {"softDeleteRetentionInDays": 6},
         {"enablePurgeProtection": False},
+        {"networkAcls": {"defaultAction": "Deny", "ipRules": [{"value": "everywhere"}]}},
         {"accessPolicies": [policy(f"{number:032}", "get") for number in range(1025)]},
         {"accessPolicies": [policy(STRANGER, "get"), policy(STRANGER, "list")]},
     ],

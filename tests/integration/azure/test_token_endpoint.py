@@ -322,3 +322,20 @@ async def test_an_added_password_signs_in_until_it_ends(calm: Cloud) -> None:
     assert shown["secretText"] is None
     calm.simulation.clock.step(86400)
     assert codes(await calm.token(VAULT, client=app["appId"], client_secret=text)) == (401, [7000222])
+
+
+async def test_a_disabled_principal_gets_no_token_by_whatever_proof(calm: Cloud) -> None:
+    calm.publish_issuer()
+    app, principal = await calm.make_application()
+    await calm.federate(app)
+    text = (await calm.graph("POST", f"/applications/{app['id']}/addPassword")).json()["secretText"]
+    path = f"/servicePrincipals/{principal['id']}"
+    assert (await calm.graph("PATCH", path, {"accountEnabled": False})).status_code == 204
+    refused = await calm.exchange(app["appId"], calm.assertion())
+    assert codes(refused) == (400, [7000112])
+    assert refused.json()["error"] == "unauthorized_client"
+    words = f"AADSTS7000112: Application '{app['appId']}'(app) is disabled. Trace ID: "
+    assert refused.json()["error_description"].startswith(words)
+    assert codes(await calm.token(VAULT, client=app["appId"], client_secret=text)) == (400, [7000112])
+    assert (await calm.graph("PATCH", path, {"accountEnabled": True})).status_code == 204
+    assert (await calm.exchange(app["appId"], calm.assertion())).status_code == 200

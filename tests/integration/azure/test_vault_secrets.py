@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from simulated_cloud import GROUP, OPERATOR_OBJECT, SUBSCRIPTION, TENANT, Cloud, code
+from simulated_cloud import GROUP, OPERATOR, OPERATOR_OBJECT, SUBSCRIPTION, TENANT, Cloud, code
 
 SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/vault-one"
@@ -259,3 +259,56 @@ async def test_all_does_not_cover_purging(calm: Cloud) -> None:
 async def test_a_value_is_needed(calm: Cloud) -> None:
     await make(calm)
     assert code(await calm.vault("PUT", "vault-one", "/secrets/empty", {})) == (400, "BadParameter")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected", "first"),
+    [
+        (
+            {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices"}},
+            "ForbiddenByFirewall",
+            "Client address is not authorized and caller is not a trusted service.",
+        ),
+        (
+            {"networkAcls": {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.0/24"}]}},
+            "ForbiddenByFirewall",
+            "Client address is not authorized and caller is not a trusted service.",
+        ),
+        (
+            {"publicNetworkAccess": "Disabled"},
+            "ForbiddenByConnection",
+            "Public network access is disabled and request is not from a trusted service nor via an approved private "
+            "link.",
+        ),
+        ({"networkAcls": {"defaultAction": "Deny", "ipRules": [{"value": "127.0.0.1/32"}]}}, "", ""),
+        ({"networkAcls": {"defaultAction": "Allow"}, "publicNetworkAccess": "Enabled"}, "", ""),
+    ],
+)
+async def test_the_network_settings_decide_before_policies_do(
+    calm: Cloud, settings: dict[str, Any], expected: str, first: str
+) -> None:
+    await make(calm)
+    _, nobody = await stranger(calm)
+    assert (await calm.arm("PATCH", VAULT, {"properties": settings})).status_code == 200
+    answer = await calm.vault("GET", "vault-one", "/secrets/password")
+    if not expected:
+        assert answer.status_code == 200
+        assert inner(await calm.vault("GET", "vault-one", "/secrets/password", **nobody)) == (403, "AccessDenied")
+        return
+    lines = answer.json()["error"]["message"].split("\r\n")
+    assert inner(answer) == (403, expected)
+    assert (lines[0], lines[-1]) == (first, "Vault: vault-one;location=westeurope")
+    assert lines[-2].startswith(f"Caller: appid={OPERATOR};oid={OPERATOR_OBJECT};iss=https://sts.windows.net/")
+    assert inner(await calm.vault("GET", "vault-one", "/secrets/password", **nobody)) == (403, expected)
+    assert (await calm.vault("GET", "vault-one", "/secrets/password", Authorization="")).status_code == 401
+    opened = {"publicNetworkAccess": "Enabled", "networkAcls": {"defaultAction": "Allow"}}
+    await calm.arm("PATCH", VAULT, {"properties": opened})
+    assert (await calm.vault("GET", "vault-one", "/secrets/password")).status_code == 200
+
+
+@pytest.mark.parametrize("attributes", [{"exp": 1}, {"nbf": 4_000_000_000}, {"nbf": 1, "exp": 2}])
+async def test_a_secret_outside_its_time_is_read_all_the_same(calm: Cloud, attributes: dict[str, int]) -> None:
+    await make(calm)
+    patched = await calm.vault("PATCH", "vault-one", "/secrets/password", {"attributes": attributes})
+    assert patched.json()["attributes"].items() >= attributes.items()
+    assert (await calm.vault("GET", "vault-one", "/secrets/password")).json()["value"] == "hunter2"
