@@ -89,7 +89,7 @@ class Endpoint:
             obj = tables.metadata_only(obj)
         response = form.response(obj, status)
         for text in _unique(options.warnings if options else []):
-            escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+            escaped = text.replace("\\", "\\\\").replace('"', '\\"').encode().decode("latin-1")  # UTF-8 on the wire
             response.headers.append("Warning", f'299 - "{escaped}"')
         return self._with_deprecation(response)
 
