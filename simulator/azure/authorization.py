@@ -15,7 +15,7 @@ from .state import Json, RoleAssignment
 from .wire import json_object, ticks_z
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -164,7 +164,7 @@ async def put_assignment(simulation: Simulation, request: Request) -> Response:
         _same(existing, principal, role)
     elif _taken(azure.role_assignments.values(), scope, principal, role):
         raise Refusal(409, "RoleAssignmentExists", "The role assignment already exists.")
-    elif sum(_subscription(key) == _subscription(scope.lower()) for key in azure.role_assignments) >= LIMIT:
+    elif _full(azure.role_assignments, _subscription(scope)):
         message = f"No more role assignments can be created (limit is {LIMIT})."
         raise Refusal(409, "RoleAssignmentLimitExceeded", message)
     kind = _principal_type(simulation, principal, sent.get("principalType"))
@@ -195,10 +195,17 @@ def _same(existing: RoleAssignment, principal: str, role: str) -> None:
         raise Refusal(400, "RoleAssignmentUpdateNotPermitted", message)
 
 
+def _full(assignments: Collection[str], subscription: str) -> bool:
+    """Whether the subscription has as many as it may; ``assignments`` are the ids of all."""
+    if len(assignments) < LIMIT:
+        return False
+    return sum(_subscription(key) == subscription.lower() for key in assignments) >= LIMIT
+
+
 def _taken(assignments: Iterable[RoleAssignment], scope: str, principal: str, role: str) -> bool:
     return any(
-        one.body["properties"]["scope"].lower() == scope.lower()
-        and one.body["properties"]["principalId"] == principal
+        one.body["properties"]["principalId"] == principal
+        and one.body["properties"]["scope"].lower() == scope.lower()
         and roles.role_of(one).id == role
         for one in assignments
     )

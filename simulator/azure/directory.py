@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from simulator.provenance import Provenance, rule
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from simulator.simulation import Simulation
+
+
+Thing = TypeVar("Thing", Application, ServicePrincipal)
 
 
 @dataclass(frozen=True)
@@ -39,19 +42,35 @@ def visible(thing: Application | ServicePrincipal, now: datetime) -> bool:
 
 def application_by_client_id(azure: AzureState, client_id: str) -> Application | None:
     """The application that is not deleted, replicated or not."""
-    wanted = client_id.lower()
-    return next(
-        (one for one in azure.applications.values() if one.body["appId"] == wanted and one.deleted_at is None), None
-    )
+    return _looked_up(azure, "application", azure.applications, "appId", client_id.lower(), live=True)
+
+
+def application_by_unique_name(azure: AzureState, name: str) -> Application | None:
+    """The application, deleted or not."""
+    return _looked_up(azure, "named application", azure.applications, "uniqueName", name, live=False)
 
 
 def principal_by_client_id(azure: AzureState, client_id: str) -> ServicePrincipal | None:
     """The service principal that is not deleted, replicated or not."""
-    wanted = client_id.lower()
-    return next(
-        (one for one in azure.service_principals.values() if one.body["appId"] == wanted and one.deleted_at is None),
-        None,
-    )
+    return _looked_up(azure, "principal", azure.service_principals, "appId", client_id.lower(), live=True)
+
+
+def _looked_up(
+    azure: AzureState, kind: str, things: dict[str, Thing], member: str, value: str, *, live: bool
+) -> Thing | None:
+    """The first thing whose member has the value, found without looking at all of them where it was found before."""
+
+    def fits(one: Thing | None) -> bool:
+        return one is not None and one.body[member] == value and not (live and one.deleted_at)
+
+    known = things.get(azure.lookups.get((kind, value), ""))
+    if fits(known):
+        return known
+    found = next((key for key, one in reversed(things.items()) if fits(one)), None)
+    if found is None:
+        return None
+    azure.lookups[kind, value] = found
+    return things[found]
 
 
 def principal(azure: AzureState, object_id: str) -> ServicePrincipal | None:

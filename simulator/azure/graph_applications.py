@@ -63,10 +63,6 @@ def _by_client_id(simulation: Simulation, client_id: str) -> Application:
     return found
 
 
-def _by_unique_name(azure: AzureState, name: str) -> Application | None:
-    return next((one for one in azure.applications.values() if one.body["uniqueName"] == name), None)
-
-
 def credential(one: FederatedCredential) -> Json:
     """A federated credential as Graph answers it."""
     return {
@@ -107,18 +103,22 @@ def _checked(azure: AzureState, sent: Json, existing: Json) -> None:
     if unique and unique != existing["uniqueName"]:
         if existing["uniqueName"] is not None:
             raise bad_request("Property 'uniqueName' is immutable and cannot be changed.")
-        _unused(azure, "uniqueName", unique, existing["id"])
+        other = directory.application_by_unique_name(azure, unique)
+        if other is not None and other.body["id"] != existing["id"]:
+            raise _used("uniqueName")
     for uri in sent.get("identifierUris") or ():
-        _unused(azure, "identifierUris", uri, existing["id"])
+        _unused(azure, uri, existing["id"])
 
 
-def _unused(azure: AzureState, member: str, value: str, own: str) -> None:
+def _unused(azure: AzureState, uri: str, own: str) -> None:
     for other in azure.applications.values():
-        held = other.body[member]
-        if other.body["id"] != own and value in (held if isinstance(held, list) else [held]):
-            message = f"Another object with the same value for property {member} already exists."
-            detail = {"code": "ObjectConflict", "message": message, "target": member}
-            raise bad_request(message, details=[detail])
+        if other.body["id"] != own and uri in other.body["identifierUris"]:
+            raise _used("identifierUris")
+
+
+def _used(member: str) -> Refusal:
+    message = f"Another object with the same value for property {member} already exists."
+    return bad_request(message, details=[{"code": "ObjectConflict", "message": message, "target": member}])
 
 
 @rule("graph", "who may only write its own has 250 objects", Provenance.DOCUMENTED, "limits-and-errors E1 quota")
@@ -193,7 +193,7 @@ async def get_by_client_id(simulation: Simulation, request: Request) -> Response
 @needs(READ)
 async def get_by_unique_name(simulation: Simulation, request: Request) -> Response:
     """One by its unique name."""
-    found = _by_unique_name(simulation.azure, request.path_params["name"])
+    found = directory.application_by_unique_name(simulation.azure, request.path_params["name"])
     if found is None or not directory.visible(found, simulation.clock.now()):
         raise not_found(request.path_params["name"])
     return answer(request, entity(request, "applications/$entity", _expanded(request, found)))
@@ -207,7 +207,7 @@ async def upsert_application(simulation: Simulation, request: Request) -> Respon
     """Change it: 204; with ``Prefer: create-if-missing`` create what is missing: 201. Writers see writes at once."""
     name = request.path_params["name"]
     sent = await received(request, graph_bodies.APPLICATION)
-    found = _by_unique_name(simulation.azure, name)
+    found = directory.application_by_unique_name(simulation.azure, name)
     if found is not None and found.deleted_at is None:
         return _changed(simulation, request, found, sent)
     if "create-if-missing" not in request.headers.get("prefer", ""):
