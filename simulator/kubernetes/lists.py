@@ -144,8 +144,8 @@ def _position(token: str, namespace: str) -> tuple[int, tuple[str, str]]:
     try:
         body = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         revision, start = int(body["rv"]), str(body["start"]).removeprefix("/")
-    except (ValueError, KeyError, TypeError) as error:
-        raise bad_request(f"invalid continue token: {type(error).__name__}") from None
+    except (ValueError, KeyError, TypeError):
+        raise bad_request("invalid continue token: it cannot be decoded") from None
     inside, slash, name = start.rpartition("/")
     return revision, (inside if slash else namespace, name)
 

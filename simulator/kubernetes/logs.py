@@ -12,8 +12,9 @@ from starlette.responses import Response, StreamingResponse
 from simulator.provenance import Provenance, rule
 
 from . import lists
-from .errors import Cause, invalid
+from .errors import Cause, bad_request, invalid
 from .pod_containers import container_of
+from .pods import previous_log
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -31,6 +32,8 @@ def answer(cluster: Cluster, pod: Json, query: QueryParams) -> Response:
     container = container_of(pod, query.get("container", ""))
     if not pod["spec"].get("nodeName") or cluster.pod_log is None:
         return Response(status_code=204)
+    if query.get("previous") == "true":
+        container = _before(pod, container)
     text = _read(cluster, pod, container)
     printed = len(text)
     if query.get("tailLines"):
@@ -41,6 +44,18 @@ def answer(cluster: Cluster, pod: Json, query: QueryParams) -> Response:
     if query.get("follow") == "true" and not limit:
         return StreamingResponse(_followed(cluster, pod, container, text, printed), media_type="text/plain")
     return Response(text, media_type="text/plain")
+
+
+@rule("kubernetes", "the log before a restart", Provenance.DOCUMENTED, "kubectl logs --previous")
+@rule("kubernetes", "no log before the first restart", Provenance.REPORTED, "kubernetes, kubectl logs --previous")
+def _before(pod: Json, container: str) -> str:
+    """The name of the log of the container's life before this one. Refuses with 400 where there was none."""
+    reports = (pod.get("status") or {}).get("containerStatuses") or ()
+    inits = (pod.get("status") or {}).get("initContainerStatuses") or ()
+    if not any(report["name"] == container and report.get("lastState") for report in (*reports, *inits)):
+        name = pod["metadata"]["name"]
+        raise bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
+    return previous_log(container)
 
 
 @rule("kubernetes", "numbers of a log's parameters", Provenance.REPORTED, "kube-apiserver, PodLogOptions")

@@ -37,6 +37,11 @@ _POLL_SECONDS = 0.05
 _FIRST_BACK_OFF, _LONGEST_BACK_OFF = 10.0, 300.0
 
 
+def previous_log(container: str) -> str:
+    """The name under which the log of a container's life before this one is kept; no container can have it."""
+    return f"{container}.previous"
+
+
 @dataclass
 class PodRun:
     """A pod on its node. ``end`` must be awaited for every run that was begun."""
@@ -154,6 +159,8 @@ class PodRun:
         variables = await self._variables(status)
         root = self.volumes.mount(status.spec)
         log = self.log_file(status.name)
+        if log.exists():
+            log.replace(self.log_file(previous_log(status.name)))
         if (failure := self._refusal_to_start(status, variables)) is not None:
             log.write_text(f"{failure}\n")
             return self._ended(status, failure.exit_code)

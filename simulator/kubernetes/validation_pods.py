@@ -53,6 +53,8 @@ def pod_spec(field: str, spec: Json) -> Causes:
             yield Cause(
                 f"{field}.volumes[{index}].name", "FieldValueDuplicate", f"Duplicate value: {names.quoted(name)}"
             )
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        yield from _files(f"{field}.volumes[{index}]", volume)
     taken: list[str] = []
     for part in ("containers", "initContainers"):
         for index, container in enumerate(spec.get(part) or ()):
@@ -84,6 +86,28 @@ def _windows(field: str, spec: Json) -> Causes:
             for name in _NOT_IN_WINDOWS_CONTAINERS:
                 if name in settings:
                     yield Cause.forbidden(f"{field}.{part}[{index}].securityContext.{name}", why)
+
+
+@rule("kubernetes", "files of a volume have a path", Provenance.DOCUMENTED, "Kubernetes API reference, Volume")
+def _files(field: str, volume: Json) -> Causes:
+    """What is missing of the files that a volume's sources name."""
+    for kind in ("secret", "configMap", "downwardAPI"):
+        yield from _items(f"{field}.{kind}", volume.get(kind))
+    for index, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+        here = f"{field}.projected.sources[{index}]"
+        for kind in ("secret", "configMap", "downwardAPI"):
+            yield from _items(f"{here}.{kind}", source.get(kind))
+        token = source.get("serviceAccountToken")
+        if token is not None and not token.get("path"):
+            yield Cause.required(f"{here}.serviceAccountToken.path")
+
+
+def _items(field: str, source: Json | None) -> Causes:
+    needed = ("path",) if field.endswith("downwardAPI") else ("key", "path")
+    for index, item in enumerate((source or {}).get("items") or ()):
+        for name in needed:
+            if not item.get(name):
+                yield Cause.required(f"{field}.items[{index}].{name}")
 
 
 def _duplicate(field: str, name: str) -> Cause:

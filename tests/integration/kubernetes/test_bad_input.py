@@ -91,6 +91,13 @@ CASES = [
          {"metadata": {"name": "x"}, "spec": {"ports": [{"port": 1, "targetPort": True}]}}),
     Case("service-port", f"POST {N}/services", 422, "spec.ports[0].port: Invalid value: 0: must be between 1 and "
          "65535, inclusive", {"metadata": {"name": "x"}, "spec": {"ports": [{}]}}),
+    Case("token-path", f"POST {N}/pods", 422,
+         "spec.volumes[0].projected.sources[0].serviceAccountToken.path: Required value",
+         {"metadata": {"name": "x"}, "spec": {"containers": [{"name": "c", "image": "i"}], "volumes": [
+             {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"audience": "a"}}]}}]}}),
+    Case("item-path", f"POST {N}/pods", 422, "spec.volumes[0].configMap.items[0].path: Required value",
+         {"metadata": {"name": "x"}, "spec": {"containers": [{"name": "c", "image": "i"}], "volumes": [
+             {"name": "v", "configMap": {"name": "c", "items": [{"key": "a"}]}}]}}),
     Case("quantity", f"POST {N}/resourcequotas", 400, "into Go struct field ResourceQuotaSpec.spec.hard of type "
          "map[string]resource.Quantity", {"metadata": {"name": "x"}, "spec": {"hard": "much"}}),
     Case("selector-key", f"POST {APPS}/deployments", 422, "regex used for validation is "

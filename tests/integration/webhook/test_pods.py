@@ -12,11 +12,14 @@ from typing import Any
 import psutil
 import pytest
 from running_cluster import Running, script
+from starlette.datastructures import QueryParams
 
+from simulator.kubernetes import logs
 from simulator.kubernetes.cluster import Cluster
 from simulator.kubernetes.deletion import DeleteOptions, delete
 from simulator.kubernetes.pod_processes import command_for, command_of
 from simulator.kubernetes.resources import by_key
+from simulator.routing import Refusal
 
 Json = dict[str, Any]
 
@@ -190,6 +193,22 @@ async def test_a_container_that_keeps_ending_is_restarted_with_back_off(running:
     )
     assert status["lastState"]["terminated"]["exitCode"] == 1
     assert running.log() == "failed on purpose\n"
+
+
+async def test_the_log_before_a_restart_is_kept(running: Running) -> None:
+    count = "import os, pathlib; file = pathlib.Path(os.environ['E']) / 'n'; file.open('a').write('.')"
+    tell = "; n = len(file.read_text()); print('life', n, flush=True); n > 1 and __import__('time').sleep(60)"
+    volume = {"volumeMounts": [{"name": "e", "mountPath": "/e"}], "env": [{"name": "E", "value": "/e"}]}
+    await running.pod(containers=[script(count + tell, **volume)], volumes=[{"name": "e", "emptyDir": {}}])
+    first = await running.phase("Running")
+    first["status"]["containerStatuses"][0]["lastState"] = {}
+    with pytest.raises(Refusal) as refused:
+        logs.answer(running.cluster, first, QueryParams("previous=true"))
+    assert refused.value.message == 'previous terminated container "app" in pod "p" not found'
+    await printed(running, "life 2")
+    pod = running.cluster.get("pods", "p", "default") or {}
+    assert logs.answer(running.cluster, pod, QueryParams("previous=true")).body == b"life 1\n"
+    assert logs.answer(running.cluster, pod, QueryParams("")).body == b"life 2\n"
 
 
 async def test_init_containers_come_first_and_in_order(running: Running) -> None:
