@@ -254,4 +254,7 @@ def filtered(
     except odata.FilterError as error:
         message = f"Invalid $filter '{text}' specified in the query string: {error}."
         raise Refusal(400, "InvalidFilterInQueryString", message) from None
+    if unknown := odata.unheard_of(parsed, items):
+        message = f"a $filter over {unknown}"
+        raise NotSimulated(message)
     return [item for item in items if parsed.matches(item)]

@@ -255,6 +255,10 @@ def _filtered(request: Request, items: Iterable[Json]) -> list[Json]:
         parsed = odata.parse(text)
     except odata.FilterError as error:
         raise bad_request(f"Invalid filter clause: {error}.") from None
+    items = list(items)
+    if unknown := odata.unheard_of(parsed, items):
+        message = f"a $filter over {unknown}"
+        raise NotSimulated(message)
     if parsed.terms > _FILTER_TERMS:
         message = (
             "Too many child clauses specified in search filter expression containing 'OR' operators: "

@@ -47,6 +47,8 @@ class Filter:
     """Operators, functions and lambda collections that occur, in lower case."""
     terms: int = 1
     """Of the longest ``in`` or chain of ``or``."""
+    members: frozenset[str] = frozenset()
+    """The object's own members that are compared, in lower case."""
 
     def matches(self, item: Mapping[str, Any]) -> bool:
         """Whether the object satisfies the filter. Comparisons of what cannot be compared are false."""
@@ -68,7 +70,7 @@ def parse(text: str, functions: Mapping[str, Callable[[Mapping[str, Any], str], 
     if parser.peek():
         message = f"'{parser.peek()}' is not expected here"
         raise FilterError(message)
-    return Filter(test, frozenset(parser.words), parser.terms)
+    return Filter(test, frozenset(parser.words), parser.terms, frozenset(parser.members - parser.variables))
 
 
 def _tokens(text: str) -> list[str]:
@@ -81,6 +83,12 @@ def _tokens(text: str) -> list[str]:
         tokens.append(match.group().strip())
         position = match.end()
     return tokens
+
+
+def unheard_of(parsed: Filter, items: list[dict[str, Any]]) -> str:
+    """Members that the filter compares and no object has, with commas between them; '' where there are no objects."""
+    known = {name.lower() for item in items for name in item}
+    return ", ".join(sorted(parsed.members - known)) if items else ""
 
 
 def _folded(value: Any) -> Any:
@@ -110,6 +118,8 @@ class _Parser:
     tokens: list[str]
     functions: dict[str, Callable[[Mapping[str, Any], str], bool]]
     words: set[str] = field(default_factory=set)
+    members: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
     terms: int = 1
     at: int = 0
 
@@ -159,6 +169,7 @@ class _Parser:
         if self.peek() == "(":
             return self.call(path)
         self.words.update(step.lower() for step in path.split("/"))
+        self.about(path)
         word = self.take().lower()
         self.words.add(word)
         if word == "in":
@@ -187,6 +198,7 @@ class _Parser:
         if kind in _TEXT:
             path, _, literal = self.take(), self.take(","), _folded(self.literal())
             self.take(")")
+            self.about(path)
             compare = _TEXT[kind]
             return lambda scope: compare(_folded(_value(path, scope)) or "", literal)
         if kind in self.functions:
@@ -199,16 +211,21 @@ class _Parser:
 
     def quantified(self, collection: str, quantifier: Callable[[Any], bool]) -> Test:
         self.words.add(collection.lower())
+        self.about(collection)
         if self.peek() == ")":
             self.take()
             return lambda scope: bool(_value(collection, scope))
         variable = self.take()
+        self.variables.add(variable.lower())
         self.take(":")
         test = self.disjunction()
         self.take(")")
         return lambda scope: quantifier(
             test({**scope, variable: element}) for element in _value(collection, scope) or ()
         )
+
+    def about(self, path: str) -> None:
+        self.members.add(path.partition("/")[0].lower())
 
     def literals(self) -> list[Any]:
         self.take("(")
