@@ -143,7 +143,7 @@ def _graph(scope: Scope, who: str) -> list[Limit]:
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     cost = 2 if scope["method"] == "GET" and scope["path"].rstrip("/").endswith("/applications") else 1
     top = query.get("$top", [""])[0]
-    cost += ("$expand" in query) - ("$select" in query) - (top.isdigit() and int(top) < 20)
+    cost += ("$expand" in query) - ("$select" in query) - (top.isdecimal() and int(top) < 20)
     units = [Limit("units", "tenant", 3500, 350, max(cost, 1))]
     if scope["method"] in _READS:
         return units

@@ -96,7 +96,9 @@ def blank(azure: AzureState) -> Json:
 @rule("graph", "app roles get their origin, optionalClaims move to the end", Provenance.RECORDED, f"{_SOURCE} defaults")
 def stored(body: Json, sent: Json) -> Json:
     """``body`` with what was sent, as Graph will answer it."""
-    sent = deepcopy(sent)
+    sent = {
+        name: [] if value is None and isinstance(body[name], list) else deepcopy(value) for name, value in sent.items()
+    }
     if "optionalClaims" in sent:
         body = {name: value for name, value in body.items() if name != "optionalClaims"}
     for role in sent.get("appRoles") or ():
@@ -116,6 +118,8 @@ def stored(body: Json, sent: Json) -> Json:
 
 @rule("graph", "a certificate's key is not echoed, its thumbprint is", Provenance.RECORDED, f"{_SOURCE} key_credential")
 def _complete(key: Json) -> None:
+    if key.get("customKeyIdentifier") and not key.get("key"):
+        return  # one that was there before, written back
     try:
         certificate = x509.load_der_x509_certificate(b64decode(key.get("key") or ""))
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -216,7 +217,11 @@ def group(simulation: Simulation, request: Request) -> Json:
 
 def region(sent: Json, otherwise: str) -> str:
     """The short name of the location that a body names, which may be a display name: westeurope, of West Europe."""
-    return str(sent.get("location") or otherwise).replace(" ", "").lower()
+    named = str(sent.get("location") or otherwise).replace(" ", "").lower()
+    if named and not re.fullmatch("[a-z0-9]{1,40}", named):
+        message = f"The provided location '{named}' is not available for the resource."
+        raise Refusal(400, "LocationNotAvailableForResourceType", message)
+    return named
 
 
 def resource_not_found(kind: str, name: str, rg: str) -> Refusal:
@@ -254,4 +259,7 @@ def filtered(
     except odata.FilterError as error:
         message = f"Invalid $filter '{text}' specified in the query string: {error}."
         raise Refusal(400, "InvalidFilterInQueryString", message) from None
+    if unknown := odata.unheard_of(parsed, items):
+        message = f"a $filter over {unknown}"
+        raise NotSimulated(message)
     return [item for item in items if parsed.matches(item)]

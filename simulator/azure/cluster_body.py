@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import uuid
 from copy import deepcopy
@@ -15,6 +16,8 @@ from .state import Json, ManagedCluster
 KIND = "Microsoft.ContainerService/managedClusters"
 LATEST = "1.34.4"
 _SOURCE = "wire/aks.yaml"
+_VERSION = re.compile(r"\d{1,3}\.\d{1,3}(\.\d{1,3})?", re.ASCII)
+_PREFIX = re.compile(r"(?=.{1,54}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
 _OIDC_DEFAULT_SINCE = (1, 34)
 _READ_ONLY = (
     "azurePortalFQDN",
@@ -34,11 +37,20 @@ def minor(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2])
 
 
+@doubt("arm", "the words for a version of Kubernetes that is none", "400 K8sVersionNotSupported", "az aks get-versions")
 def full_version(version: str) -> str:
     """The patch version that a minor alias or nothing at all comes to."""
     if not version:
         return LATEST
+    if not _VERSION.fullmatch(version):
+        raise Unwrapped(400, "K8sVersionNotSupported", f"The Kubernetes version {version} is not supported.")
     return version if version.count(".") == 2 else f"{version}.4"
+
+
+@rule("arm", "a DNS prefix: 1-54 letters, digits and hyphens inside", Provenance.DOCUMENTED, "az aks create, naming")
+def _nameable(prefix: str) -> None:
+    if not _PREFIX.fullmatch(prefix):
+        raise Unwrapped(400, "InvalidParameter", f"The value of parameter dnsPrefix is invalid: '{prefix}'.")
 
 
 @rule("arm", "the OIDC issuer is on by default from Kubernetes 1.34", Provenance.RECORDED, f"{_SOURCE} default_2026")
@@ -52,6 +64,7 @@ def new(tenant_id: str, place: Json, name: str, sent: Json) -> Json:
     nodes = f"MC_{place['name']}_{name}_{location}"
     group = f"/subscriptions/{place['id'].split('/')[2]}/resourcegroups/{nodes}/providers"
     current = full_version(version)
+    _nameable(given.get("dnsPrefix") or name)
     body: Json = {
         "id": f"{base}/providers/{KIND}/{name}",
         "location": location,
@@ -267,5 +280,6 @@ def shown(record: ManagedCluster, *, busy: bool) -> Json:
     if kind == "Creating":
         for name in _ONLY_AFTER_SUCCESS:
             properties.pop(name, None)
-        properties["networkProfile"]["loadBalancerProfile"].pop("effectiveOutboundIPs", None)
+        if isinstance(balancer := properties["networkProfile"].get("loadBalancerProfile"), dict):
+            balancer.pop("effectiveOutboundIPs", None)
     return body

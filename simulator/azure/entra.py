@@ -39,6 +39,7 @@ _PARAMETERS = {
     "client_info",
     "client-request-id",
 }
+_FORM = "application/x-www-form-urlencoded"
 _TELEMETRY = ("x-client-", "x-ms-lib-", "x-app-")
 _OTHER_GRANTS = (
     "password",
@@ -168,7 +169,10 @@ def _uncached(body: dict[str, Any]) -> Response:
 )
 async def _form(simulation: Simulation, request: Request) -> dict[str, str]:
     _tenant(simulation, request.path_params["tenant"])
-    form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = (await request.body()).decode("utf-8", "replace") if kind == _FORM else ""
+    form = dict(parse_qsl(body, keep_blank_values=True))
+    _needed(simulation, form, "grant_type")
     unknown = {name for name in form if name not in _PARAMETERS and not name.startswith(_TELEMETRY)}
     unknown |= set(request.query_params) - {"client-request-id"}
     if unknown:

@@ -147,7 +147,7 @@ def _claims(assertion: str, now: datetime) -> dict[str, Any]:
     """What the assertion says, its signature not looked at yet."""
     try:
         claims = json.loads(jws.extract_compact(assertion.encode()).payload)
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):
         raise failure(50027, now) from None
     times = (claims.get("nbf", 0), claims.get("exp", 0)) if isinstance(claims, dict) else ("",)
     if not all(isinstance(instant, int | float) and 0 <= instant <= _LAST_INSTANT for instant in times):
@@ -176,12 +176,12 @@ async def _keys(simulation: Simulation, issuer: str) -> KeySet:
     try:
         document = await simulation.fetch(issuer.rstrip("/") + _DISCOVERY)
         location = document.raise_for_status().json()["jwks_uri"]
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, RecursionError):
         raise failure(90061, now) from None
     try:
         published = await simulation.fetch(str(location))
         return KeySet.import_key_set(published.raise_for_status().json())
-    except (httpx.HTTPError, httpx.InvalidURL, JoseError, ValueError, KeyError, TypeError):
+    except (httpx.HTTPError, httpx.InvalidURL, JoseError, ValueError, KeyError, TypeError, RecursionError):
         raise failure(50166, now) from None
 
 

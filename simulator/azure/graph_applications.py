@@ -45,7 +45,15 @@ _SOURCE = "wire/entra-apps.yaml application"
 _EXPANDED = federation.LIMIT
 QUOTA = 250
 """Objects of an owner that may write its own only."""
-_READ_ONLY = {"id", "appId", "createdDateTime", "deletedDateTime", "publisherDomain", "certification"}
+_READ_ONLY = {
+    "passwordCredentials",
+    "id",
+    "appId",
+    "createdDateTime",
+    "deletedDateTime",
+    "publisherDomain",
+    "certification",
+}
 
 
 def find(simulation: Simulation, key: str) -> Application:
@@ -137,7 +145,7 @@ def _within_quota(azure: AzureState, request: Request) -> None:
 
 
 def _within_limits(simulation: Simulation, request: Request, body: Json) -> None:
-    if "PersonalMicrosoftAccount" in body["signInAudience"]:
+    if "PersonalMicrosoftAccount" in (body["signInAudience"] or ""):
         take(simulation, personal(caller(request)))
 
 

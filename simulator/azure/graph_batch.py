@@ -50,8 +50,10 @@ def _steps(sent: object) -> list[dict[str, Any]]:
         raise bad_request(f"Number of batch request steps exceeds the maximum value of {LIMIT}.")
     known: set[str] = set()
     for step in sent:
-        if not {"id", "method", "url"} <= set(step):
+        if not all(isinstance(step.get(member), str) for member in ("id", "method", "url")):
             raise bad_request("Invalid batch payload format: each request needs id, method and url.")
+        if step["url"].partition("?")[0].rstrip("/").lower().endswith("$batch"):
+            raise bad_request("A batch request cannot hold another batch request.")
         if step["id"] in known:
             raise bad_request(f"Request Ids have to be unique. '{step['id']}' is used twice.")
         if not known.issuperset(step.get("dependsOn") or ()):
@@ -114,7 +116,9 @@ def _scope(request: Request, step: Mapping[str, Any]) -> dict[str, Any]:
         "path": path,
         "raw_path": path.encode(),
         "query_string": query.encode(),
-        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+        "headers": [
+            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers.items()
+        ],
         "server": request.scope.get("server"),
         "client": request.scope.get("client"),
     }

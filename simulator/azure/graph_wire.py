@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import uuid
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from simulator.routing import Handler, NotSimulated, Refusal, Routes
 from . import odata, tokens
 from .shapes import Shape, check
 from .state import Json
-from .wire import parsed, seconds_z
+from .wire import bookmark, parsed, position, seconds_z
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -255,6 +254,10 @@ def _filtered(request: Request, items: Iterable[Json]) -> list[Json]:
         parsed = odata.parse(text)
     except odata.FilterError as error:
         raise bad_request(f"Invalid filter clause: {error}.") from None
+    items = list(items)
+    if unknown := odata.unheard_of(parsed, items):
+        message = f"a $filter over {unknown}"
+        raise NotSimulated(message)
     if parsed.terms > _FILTER_TERMS:
         message = (
             "Too many child clauses specified in search filter expression containing 'OR' operators: "
@@ -273,7 +276,7 @@ def _eventual(request: Request) -> bool:
 def _size(top: str) -> int:
     if not top:
         return _PAGE
-    if not top.isdigit() or not 1 <= int(top) <= _LARGEST_PAGE:
+    if not top.isdecimal() or not 1 <= int(top) <= _LARGEST_PAGE:
         raise bad_request(f"Invalid page size specified: '{top}'. Must be between 1 and {_LARGEST_PAGE} inclusive.")
     return int(top)
 
@@ -282,14 +285,14 @@ def _offset(token: str) -> int:
     if not token:
         return 0
     try:
-        return int(urlsafe_b64decode(token.encode()).decode().removeprefix("at "))
+        return position(token)
     except ValueError:
         raise Refusal(400, "Directory_ExpiredPageToken", "The specified page token value has expired.") from None
 
 
 def _next_link(request: Request, offset: int) -> str:
     kept = {name: value for name, value in request.query_params.items() if name != "$skiptoken"}
-    token = urlsafe_b64encode(f"at {offset:08}".encode()).decode()
+    token = bookmark(offset)
     query = urlencode(kept | {"$skiptoken": token}, safe="$'()/:,", quote_via=quote)
     path = re.sub(r"/{2,}", "/", request.url.path)
     return f"{HOST}{path}?{query}"

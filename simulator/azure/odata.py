@@ -31,6 +31,7 @@ _TEXT: dict[str, Callable[[str, str], bool]] = {
     "contains": operator.contains,
 }
 _ADVANCED = {"ne", "not", "endswith", "contains", "$count"}
+_DEEPEST = 50
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
@@ -47,6 +48,8 @@ class Filter:
     """Operators, functions and lambda collections that occur, in lower case."""
     terms: int = 1
     """Of the longest ``in`` or chain of ``or``."""
+    members: frozenset[str] = frozenset()
+    """The object's own members that are compared, in lower case."""
 
     def matches(self, item: Mapping[str, Any]) -> bool:
         """Whether the object satisfies the filter. Comparisons of what cannot be compared are false."""
@@ -68,7 +71,7 @@ def parse(text: str, functions: Mapping[str, Callable[[Mapping[str, Any], str], 
     if parser.peek():
         message = f"'{parser.peek()}' is not expected here"
         raise FilterError(message)
-    return Filter(test, frozenset(parser.words), parser.terms)
+    return Filter(test, frozenset(parser.words), parser.terms, frozenset(parser.members - parser.variables))
 
 
 def _tokens(text: str) -> list[str]:
@@ -83,6 +86,20 @@ def _tokens(text: str) -> list[str]:
     return tokens
 
 
+def _elements(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _compares(compare: Callable[[str, str], bool], value: Any, literal: Any) -> bool:
+    return isinstance(value, str) and isinstance(literal, str) and compare(value, literal)
+
+
+def unheard_of(parsed: Filter, items: list[dict[str, Any]]) -> str:
+    """Members that the filter compares and no object has, with commas between them; '' where there are no objects."""
+    known = {name.lower() for item in items for name in item}
+    return ", ".join(sorted(parsed.members - known)) if items else ""
+
+
 def _folded(value: Any) -> Any:
     return value.casefold() if isinstance(value, str) else value
 
@@ -95,7 +112,7 @@ def _value(path: str, scope: Mapping[str, Any]) -> Any:
         value, rest = scope["$it"], [first, *rest]
     for step in rest:
         if step == "$count":
-            value = len(value or ())
+            value = len(value) if isinstance(value, list) else 0
         elif isinstance(value, Mapping):
             value = next((value[name] for name in value if name.lower() == step.lower()), None)
         else:
@@ -110,7 +127,10 @@ class _Parser:
     tokens: list[str]
     functions: dict[str, Callable[[Mapping[str, Any], str], bool]]
     words: set[str] = field(default_factory=set)
+    members: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
     terms: int = 1
+    depth: int = 0
     at: int = 0
 
     def peek(self) -> str:
@@ -145,13 +165,20 @@ class _Parser:
         return tests[0] if len(tests) == 1 else lambda scope: all(test(scope) for test in tests)
 
     def negation(self) -> Test:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            message = f"it is nested deeper than {_DEEPEST} levels"
+            raise FilterError(message)
         if self.accept("not"):
             test = self.negation()
+            self.depth -= 1
             return lambda scope: not test(scope)
         if self.accept("("):
             test = self.disjunction()
             self.take(")")
+            self.depth -= 1
             return test
+        self.depth -= 1
         return self.comparison()
 
     def comparison(self) -> Test:
@@ -159,6 +186,7 @@ class _Parser:
         if self.peek() == "(":
             return self.call(path)
         self.words.update(step.lower() for step in path.split("/"))
+        self.about(path)
         word = self.take().lower()
         self.words.add(word)
         if word == "in":
@@ -187,8 +215,9 @@ class _Parser:
         if kind in _TEXT:
             path, _, literal = self.take(), self.take(","), _folded(self.literal())
             self.take(")")
+            self.about(path)
             compare = _TEXT[kind]
-            return lambda scope: compare(_folded(_value(path, scope)) or "", literal)
+            return lambda scope: _compares(compare, _folded(_value(path, scope)), literal)
         if kind in self.functions:
             argument = "" if self.peek() == ")" else str(self.literal())
             self.take(")")
@@ -199,16 +228,21 @@ class _Parser:
 
     def quantified(self, collection: str, quantifier: Callable[[Any], bool]) -> Test:
         self.words.add(collection.lower())
+        self.about(collection)
         if self.peek() == ")":
             self.take()
-            return lambda scope: bool(_value(collection, scope))
+            return lambda scope: bool(_elements(_value(collection, scope)))
         variable = self.take()
+        self.variables.add(variable.lower())
         self.take(":")
         test = self.disjunction()
         self.take(")")
         return lambda scope: quantifier(
-            test({**scope, variable: element}) for element in _value(collection, scope) or ()
+            test({**scope, variable: element}) for element in _elements(_value(collection, scope))
         )
+
+    def about(self, path: str) -> None:
+        self.members.add(path.partition("/")[0].lower())
 
     def literals(self) -> list[Any]:
         self.take("(")
@@ -226,4 +260,4 @@ class _Parser:
             return token[1:-1].replace("''", "'")
         if token.lower() in _CONSTANTS:
             return _CONSTANTS[token.lower()]
-        return int(token) if token.isdigit() else token
+        return int(token) if token.isdecimal() else token

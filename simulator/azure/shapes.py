@@ -65,4 +65,4 @@ def _is(value: Any, shape: Shape) -> bool:
 def _expected(shape: Shape) -> str:
     if isinstance(shape, list):
         return "array"
-    return _WORDS.get(shape, "object")
+    return "object" if isinstance(shape, Mapping) else _WORDS.get(shape, "object")

@@ -184,5 +184,8 @@ async def list_resources(simulation: Simulation, request: Request) -> Response:
         for body in bodies
         if body["id"].lower().startswith(prefix) and roles.allowed(simulation, who, f"{body['type']}/read", body["id"])
     ]
-    found = filtered(request, [item | {"resourceType": item["type"]} for item in value])
-    return answer(request, {"value": [{k: v for k, v in item.items() if k != "resourceType"} for item in found]})
+    places = {item["id"]: {"resourceType": item["type"], "resourceGroup": item["id"].split("/")[4]} for item in value}
+    found = filtered(request, [item | places[item["id"]] for item in value])
+    return answer(
+        request, {"value": [{k: v for k, v in item.items() if k not in places[item["id"]]} for item in found]}
+    )

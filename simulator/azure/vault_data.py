@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -20,7 +19,7 @@ from . import api_versions, vault_access
 from .shapes import ANY, TEXTS, Shape
 from .state import Json, Secret, SecretVersion, Vault
 from .vault_names import vault_of_host
-from .wire import json_object
+from .wire import bookmark, json_object, position
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 _SOURCE = "wire/keyvault-secrets.yaml"
 _PAGE = 25
+_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
+_LARGEST_VALUE = 25 * 1024
 _VERSION = re.compile(r"\d\.\d+(-preview[\d.]*)?|\d{4}-\d\d-\d\d(-[a-z]+)?")
 _ATTRIBUTES: Shape = {"enabled": bool, "nbf": int, "exp": int}
 _READ_ONLY: Shape = {"created": ANY, "updated": ANY, "recoveryLevel": ANY, "recoverableDays": ANY}
@@ -98,6 +99,7 @@ def needs(permission: str) -> Callable[[Handler], Handler]:
             vault = request.state.vault = _vault(simulation, request)
             who = await vault_access.caller(simulation, request, vault)
             _asked(request)
+            _named(request.path_params.get("name", ""))
             vault_access.admit(request, vault, who)
             vault_access.authorize(simulation, vault, who, permission, request.path_params.get("name", ""))
             return await handler(simulation, request)
@@ -123,6 +125,18 @@ def _asked(request: Request) -> None:
     if version not in api_versions.KEY_VAULT or unknown:
         message = f"the query option {', '.join(sorted(unknown))}" if unknown else f"api-version {version}"
         raise NotSimulated(message)
+
+
+@rule("key vault", "secret names: 1-127 of A-Za-z0-9-", Provenance.DOCUMENTED, "about keys, secrets: object-name")
+def _named(name: str) -> None:
+    if name and not _NAME.fullmatch(name):
+        raise Refusal(400, "BadParameter", f"The request URI contains an invalid name: {name}")
+
+
+@rule("key vault", "a secret's value has at most 25 KB", Provenance.DOCUMENTED, "about-secrets")
+def _fitting(value: str) -> None:
+    if len(value.encode()) > _LARGEST_VALUE:
+        raise Refusal(400, "BadParameter", f"Secret value is too long. Max allowed length is {_LARGEST_VALUE}.")
 
 
 def _base(vault: Vault) -> str:
@@ -229,6 +243,7 @@ async def set_secret(simulation: Simulation, request: Request) -> Response:
     sent = await json_object(request, _BODY, "BadParameter")
     if not isinstance(sent.get("value"), str):
         raise Refusal(400, "BadParameter", "Property  has invalid value\r\n")
+    _fitting(sent["value"])
     secret: Secret | None = vault.secrets.get(name.lower())
     usable(simulation, name, secret)
     if secret is None or not secret.versions:
@@ -240,7 +255,7 @@ async def set_secret(simulation: Simulation, request: Request) -> Response:
         value=sent["value"],
         content_type=sent.get("contentType"),
         tags=sent.get("tags"),
-        enabled=attributes.get("enabled", True),
+        enabled=attributes.get("enabled") is not False,
         created=now,
         updated=now,
         not_before=attributes.get("nbf"),
@@ -280,15 +295,27 @@ async def list_versions(simulation: Simulation, request: Request) -> Response:  
 )
 def _paged(request: Request, vault: Vault, items: list[Json]) -> Response:
     query = request.query_params
-    size = int(query["maxresults"]) if query.get("maxresults", "").isdigit() else _PAGE
-    token = query.get("$skiptoken", "")
-    first = int(urlsafe_b64decode(token).decode().removeprefix("at ")) if token else 0
+    size, first = _size(query.get("maxresults", str(_PAGE))), _offset(query.get("$skiptoken", ""))
     link = None
     if first + size < len(items):
-        token = urlsafe_b64encode(f"at {first + size:08}".encode()).decode()
+        token = bookmark(first + size)
         where = f"{_base(vault)}:443{request.url.path}"
         link = f"{where}?api-version={query.get('api-version', '')}&$skiptoken={token}&maxresults={size}"
     return answer(request, {"value": items[first : first + size], "nextLink": link})
+
+
+@rule("key vault", "a page has 1 to 25 items", Provenance.DOCUMENTED, "get secrets, maxresults")
+def _size(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _PAGE:
+        raise Refusal(400, "BadParameter", f"The parameter maxresults '{text}' must be between 1 and {_PAGE}.")
+    return int(text)
+
+
+def _offset(token: str) -> int:
+    try:
+        return position(token) if token else 0
+    except ValueError:
+        raise Refusal(400, "BadParameter", "The parameter $skiptoken is not valid.") from None
 
 
 @ROUTES.add("GET", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} get_latest")
@@ -322,7 +349,7 @@ async def update_secret(simulation: Simulation, request: Request) -> Response:
     version = _version(request, secret)
     sent = await json_object(request, _BODY, "BadParameter")
     attributes = sent.get("attributes") or {}
-    version.enabled = attributes.get("enabled", version.enabled)
+    version.enabled = version.enabled if attributes.get("enabled") is None else attributes["enabled"]
     version.not_before = attributes.get("nbf", version.not_before)
     version.expires = attributes.get("exp", version.expires)
     version.content_type = sent.get("contentType", version.content_type)

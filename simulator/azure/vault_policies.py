@@ -29,7 +29,7 @@ def _merged(before: list[Json], sent: list[Json], *, keep: bool) -> list[Json]:
         permissions = dict(policy.get("permissions") or {})
         if keep and (former := result.get(_principal(policy))):
             for kind in _KINDS:
-                both = [*(former["permissions"].get(kind) or ()), *(permissions.get(kind) or ())]
+                both = [*((former.get("permissions") or {}).get(kind) or ()), *(permissions.get(kind) or ())]
                 if both:
                     permissions[kind] = list(dict.fromkeys(both))
         result[_principal(policy)] = policy | {"permissions": permissions}

@@ -16,6 +16,9 @@ TRUST = '{"name":"$name","issuer":"https://issuer.example/","subject":"$subject"
 OF_APPLICATION = "az ad app federated-credential"
 OF_IDENTITY = "az identity federated-credential"
 PAIR = "--issuer https://issuer.example/ --audiences api://AzureADTokenExchange"
+SCOPE = "/subscriptions/$AZURE_SUBSCRIPTION_ID/resourceGroups/sysadminas-aks"
+IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
+GRAPH = "https://graph.microsoft.com/v1.0"
 
 
 def trust(name: str, subject: str) -> str:
@@ -40,6 +43,12 @@ STORIES: dict[str, tuple[Row, ...]] = {
         ),
         Row("az provider register --namespace Microsoft.ContainerService", None),
         Row("az provider show -n Microsoft.ContainerService --query registrationState", "Registered"),
+        Row(f"az feature unregister {FEATURE} --query properties.state", says="Unregist"),
+        Row(
+            "az feature show --namespace Microsoft.ContainerService -n AnyOther --query properties.state",
+            "NotRegistered",
+        ),
+        Row("az provider show -n Microsoft.Nothing", code=3, says="InvalidResourceNamespace"),
     ),
     "cluster": (
         Row("az aks list --query [].[name,provisioningState]", [["sysadminas", "Succeeded"]]),
@@ -50,7 +59,11 @@ STORIES: dict[str, tuple[Row, ...]] = {
             [True, True],
         ),
         Row(f"az aks update {AKS} --disable-workload-identity --query securityProfile.workloadIdentity.enabled", False),
+        Row(f"az aks update {AKS} --tags team=shop --query tags", {"team": "shop"}),
+        Row(f"az aks show {AKS} --query oidcIssuerProfile.issuerUrl", says=r"https://\S+/\S+/"),
         Row(f"az aks get-credentials {AKS} --file -", says="kubelogin"),
+        Row(f"az aks get-credentials {AKS} --admin --file -", says="clusterAdmin_sysadminas-aks_sysadminas"),
+        Row("az aks get-credentials -n nobody -g sysadminas-aks --file -", code=3, says="ResourceNotFound"),
     ),
     "vault": (
         Row(
@@ -81,6 +94,37 @@ STORIES: dict[str, tuple[Row, ...]] = {
         ),
         Row("az keyvault secret recover --vault-name kv-of-secrets -n one --query name", "one"),
         Row("az keyvault secret show --vault-name kv-of-secrets -n one --query value", "1"),
+        Row("az keyvault secret list-versions --vault-name kv-of-secrets -n one --query length(@)", 1),
+        Row(
+            "az keyvault secret set-attributes --vault-name kv-of-secrets -n one --enabled false "
+            "--query attributes.enabled",
+            False,
+        ),
+        Row("az keyvault secret show --vault-name kv-of-secrets -n one", code=1, says="SecretDisabled|disabled secret"),
+        Row("az keyvault secret delete --vault-name kv-of-secrets -n one --query name", "one"),
+        Row("az keyvault secret list-deleted --vault-name kv-of-secrets --query [].name", ["one"]),
+        Row("az keyvault secret show-deleted --vault-name kv-of-secrets -n one --query name", "one"),
+        Row("az ad sp create-for-rbac --name of-policies --query appId", keep="client"),
+        Row("az ad sp show --id $client --query id", keep="object"),
+        Row(
+            "az keyvault set-policy -n kv-of-secrets --spn $client --secret-permissions get "
+            "--query properties.accessPolicies[1].permissions.secrets",
+            ["get"],
+        ),
+        Row(
+            "az keyvault set-policy -n kv-of-secrets --object-id $object --secret-permissions get list "
+            "--query properties.accessPolicies[1].permissions.secrets",
+            ["get", "list"],
+        ),
+        Row(
+            "az keyvault delete-policy -n kv-of-secrets --object-id $object --query length(properties.accessPolicies)",
+            1,
+        ),
+        Row(
+            "az keyvault update -n kv-of-secrets --default-action Deny --query properties.networkAcls.defaultAction",
+            "Deny",
+        ),
+        Row("az keyvault secret list --vault-name kv-of-secrets", code=1, says="Client address is not authorized"),
     ),
     "application": (
         Row("az ad app create --display-name of-table --sign-in-audience AzureADMyOrg --query appId", keep="client"),
@@ -88,6 +132,10 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("az ad app list --display-name renamed --query [].displayName", ["renamed"]),
         Row("az ad sp create --id $client --query accountEnabled", True),
         Row("az ad sp create --id $client", code=1, says="already in use"),
+        Row("az ad app show --id $client --query [displayName,signInAudience]", ["renamed", "AzureADMyOrg"]),
+        Row("az ad sp show --id $client --query appId", says="[0-9a-f-]{36}"),
+        Row("az ad sp update --id $client --set accountEnabled=false", None),
+        Row("az ad sp list --display-name renamed --query [].accountEnabled", says="false"),
         Row(f"{OF_APPLICATION} create --id $client --parameters '{trust('one', 'a')}' --query name", "one"),
         Row(f"{OF_APPLICATION} create --id $client --parameters '{trust('two', 'a')}'", code=1, says="must be unique"),
         Row(
@@ -97,6 +145,8 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row(f"{OF_APPLICATION} show --id $client --federated-credential-id one --query subject", "b"),
         Row(f"{OF_APPLICATION} delete --id $client --federated-credential-id one", None),
         Row(f"{OF_APPLICATION} list --id $client", []),
+        Row("az ad sp delete --id $client", None),
+        Row("az ad sp show --id $client", code=3, says="does not exist"),
         Row("az ad app delete --id $client", None),
         Row("az ad app show --id $client", code=3, says="does not exist"),
     ),
@@ -113,6 +163,15 @@ STORIES: dict[str, tuple[Row, ...]] = {
             says="Issuer and subject combination already exists",
         ),
         Row(f"{OF_IDENTITY} list --identity-name of-table -g sysadminas-aks --query [].subject", ["a"]),
+        Row("az identity show -n of-table -g sysadminas-aks --query [name,location]", ["of-table", "westeurope"]),
+        Row(
+            f"{OF_IDENTITY} update -n one --identity-name of-table -g sysadminas-aks {PAIR} --subject b "
+            "--query subject",
+            "b",
+        ),
+        Row(
+            f"{OF_IDENTITY} show -n one --identity-name of-table -g sysadminas-aks --query [name,subject]", ["one", "b"]
+        ),
         Row(f"{OF_IDENTITY} delete -n one --identity-name of-table -g sysadminas-aks --yes", None),
         Row("az role definition list --name Reader --query [].name", ["acdd72a7-3385-48ef-bd42-f606fba81ae7"]),
         Row(
@@ -122,6 +181,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
             keep="assignment",
         ),
         Row("az role assignment list --all --assignee-object-id $principal --query [].roleDefinitionName", ["Reader"]),
+        Row(f"az role assignment list --scope {SCOPE} --role Reader --query [].principalType", ["ServicePrincipal"]),
         Row("az role assignment delete --ids $assignment", None),
         Row("az role assignment list --all --assignee-object-id $principal", []),
         Row("az identity delete -n of-table -g sysadminas-aks", None),
@@ -130,6 +190,20 @@ STORIES: dict[str, tuple[Row, ...]] = {
     "rest": (
         Row("az rest --url https://graph.microsoft.com/v1.0/organization --query value[].displayName", ["Sysadminas"]),
         Row("az rest --url /subscriptions?api-version=2022-12-01 --query value[].displayName", [SUBSCRIPTION]),
+        Row(
+            f"az rest --method put --url {SCOPE}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/by-rest"
+            '?api-version=2024-11-30 --body \'{"location": "westeurope"}\' --query name',
+            "by-rest",
+        ),
+        Row("az resource list -g sysadminas-aks --query \"[?name=='by-rest'].type\"", [IDENTITIES]),
+        Row(
+            f'az rest --method post --url {GRAPH}/applications --body \'{{"displayName": "by-rest"}}\' --query id',
+            keep="id",
+        ),
+        Row(f'az rest --method patch --url {GRAPH}/applications/$id --body \'{{"tags": ["one"]}}\'', None),
+        Row(f"az rest --url {GRAPH}/applications/$id --query tags", ["one"]),
+        Row(f"az rest --method delete --url {GRAPH}/applications/$id", None),
+        Row("az identity delete -n by-rest -g sysadminas-aks", None),
     ),
 }
 

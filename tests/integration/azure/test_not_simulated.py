@@ -103,6 +103,7 @@ async def test_a_flexible_credential_is_told(calm: Cloud) -> None:
         ("$search=x", "the query option $search"),
         ("$expand=owners", "the query option $expand=owners"),
         ("$select=id,colour", "$select=colour"),
+        ("$filter=colour eq 'red' and tags/any(t:t eq 'x')", "a $filter over colour"),
     ],
 )
 async def test_an_unknown_option_is_told_by_graph(calm: Cloud, query: str, what: str) -> None:
@@ -112,6 +113,15 @@ async def test_an_unknown_option_is_told_by_graph(calm: Cloud, query: str, what:
 @pytest.mark.parametrize("option", ["$filter", "$top", "$expand"])
 async def test_an_unknown_option_is_told_by_resource_manager(calm: Cloud, option: str) -> None:
     told(calm, await calm.arm("GET", f"{VAULTS}?{option}=x"), f"the query option {option}")
+
+
+async def test_resources_are_filtered_by_type_and_group_and_nothing_else(calm: Cloud) -> None:
+    await calm.make_vault()
+    for text, count in (("resourceGroup eq 'RG'", 1), ("resourceGroup eq 'other'", 0), ("name eq 'vault-one'", 1)):
+        found = await calm.arm("GET", f"/subscriptions/{SUBSCRIPTION}/resources?$filter={text}")
+        assert len(found.json()["value"]) == count, text
+    answer = await calm.arm("GET", f"/subscriptions/{SUBSCRIPTION}/resources?$filter=tagName eq 'x'")
+    told(calm, answer, "a $filter over tagname")
 
 
 async def test_a_batch_tells_of_each_of_its_steps(calm: Cloud) -> None:
