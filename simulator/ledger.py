@@ -9,6 +9,7 @@ from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .provenance import DOUBTS, LEDGER, Provenance, Rule
 
@@ -39,13 +40,13 @@ def tell(console: Console | None = None) -> None:
     table = _table("area", "rule", "known as", "source")
     for area, own in groupby(rules, key=lambda rule: rule.area):
         for rule in own:
-            colour = _COLOURS[rule.provenance]
-            table.add_row(area, rule.text, f"[{colour}]{rule.provenance}[/]", rule.source)
+            known = Text(rule.provenance, style=_COLOURS[rule.provenance])
+            table.add_row(area, Text(rule.text), known, Text(rule.source))
     console.print(table)
     console.print("\nIn doubt: the sources are silent or disagree\n", highlight=False)
     doubts = _table("area", "not known", "the simulator", "source")
     for doubt in sorted(DOUBTS):
-        doubts.add_row(doubt.area, doubt.question, doubt.chosen, doubt.source)
+        doubts.add_row(*map(Text, (doubt.area, doubt.question, doubt.chosen, doubt.source)))
     console.print(doubts)
     counts = Counter(rule.provenance for rule in rules)
     totals = ", ".join(f"{counts[provenance]} {provenance}" for provenance in Provenance)
