@@ -93,6 +93,18 @@ class Cloud:
                 outputs[change.key] = await chain.apply(clients, fleet, change, outputs)
         return planned
 
+    async def sign_in(self, resource: str) -> str:
+        """A token of the operator for a resource."""
+        environment = self.simulator.environment()
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": environment["AZURE_CLIENT_ID"],
+            "client_secret": environment["AZURE_CLIENT_SECRET"],
+            "scope": f"{resource}/.default",
+        }
+        url = f"https://login.microsoftonline.com/{environment['AZURE_TENANT_ID']}/oauth2/v2.0/token"
+        return str((await self.http.post(url, data=form)).json()["access_token"])
+
     async def by_hand(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
         """A request of somebody else, signed in as the operator. Returns the answer's JSON; asserts success."""
         host = httpx.URL(url).host
@@ -101,17 +113,9 @@ class Cloud:
             "graph.microsoft.com": "https://graph.microsoft.com/.default",
         }.get(host, "https://vault.azure.net/.default" if host.endswith("vault.azure.net") else None)
         scope = scope or "6dae42f8-4368-4678-94ff-3960e28e3630/.default"
-        environment = self.simulator.environment()
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": environment["AZURE_CLIENT_ID"],
-            "client_secret": environment["AZURE_CLIENT_SECRET"],
-            "scope": scope,
-        }
-        tenant = environment["AZURE_TENANT_ID"]
-        token = await self.http.post(f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token", data=form)
+        token = await self.sign_in(scope.removesuffix("/.default"))
         answer = await self.http.request(
-            method, url, json=body, headers={"Authorization": f"Bearer {token.json()['access_token']}", **headers}
+            method, url, json=body, headers={"Authorization": f"Bearer {token}", **headers}
         )
         assert answer.is_success, f"{method} {url}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None

@@ -6,7 +6,6 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,8 @@ _BODY: Shape = {"value": str, "contentType": str, "tags": TEXTS, "attributes": {
 _WITHOUT_DAYS = ("7.0", "2016-10-01")
 
 
-def _standing(request: Request) -> dict[str, str]:
+def standing(request: Request) -> dict[str, str]:
+    """The headers on every answer."""
     return {
         "cache-control": "no-cache",
         "x-ms-keyvault-region": request.scope.get("vault_region", ""),
@@ -51,7 +51,7 @@ def _standing(request: Request) -> dict[str, str]:
 
 def _envelope(request: Request, refusal: Refusal) -> Response:
     error: Json = {"code": refusal.code, "message": refusal.message, **refusal.extra}
-    return JSONResponse({"error": error}, refusal.status, headers=_standing(request) | refusal.headers)
+    return JSONResponse({"error": error}, refusal.status, headers=standing(request) | refusal.headers)
 
 
 ROUTES = Routes("key vault", _envelope)
@@ -67,7 +67,7 @@ def answer(request: Request, body: Json) -> Response:
     """A body that succeeds."""
     if request.query_params.get("api-version") in _WITHOUT_DAYS:
         body = _without_days(body)
-    return JSONResponse(body, headers=_standing(request))
+    return JSONResponse(body, headers=standing(request))
 
 
 @rule("key vault", "recoverableDays is told since about api-version 7.1", Provenance.RECORDED, f"{_SOURCE} set.body")
@@ -139,7 +139,8 @@ def _fitting(value: str) -> None:
         raise Refusal(400, "BadParameter", f"Secret value is too long. Max allowed length is {_LARGEST_VALUE}.")
 
 
-def _base(vault: Vault) -> str:
+def base(vault: Vault) -> str:
+    """The vault's URL without a slash at its end."""
     return str(vault.body["properties"]["vaultUri"]).rstrip("/")
 
 
@@ -163,7 +164,7 @@ def _attributes(vault: Vault, version: SecretVersion) -> Json:
 
 def item(vault: Vault, secret: Secret, version: SecretVersion, *, versioned: bool) -> Json:
     """A secret without its value."""
-    identity = f"{_base(vault)}/secrets/{secret.name}" + (f"/{version.id}" if versioned else "")
+    identity = f"{base(vault)}/secrets/{secret.name}" + (f"/{version.id}" if versioned else "")
     body: Json = {"id": identity, "attributes": _attributes(vault, version)}
     if version.content_type is not None:
         body["contentType"] = version.content_type
@@ -231,10 +232,6 @@ def usable(simulation: Simulation, name: str, secret: Secret | None) -> None:
         raise _conflict("ObjectIsDeletedButRecoverable", text)
 
 
-def _busy(simulation: Simulation, secret: Secret, what: str) -> None:
-    secret.busy, secret.free_at = what, simulation.weather.after("secret_deletion")
-
-
 @ROUTES.add("PUT", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} set")
 @needs("set")
 async def set_secret(simulation: Simulation, request: Request) -> Response:
@@ -272,7 +269,7 @@ async def list_secrets(simulation: Simulation, request: Request) -> Response:  #
     vault = request.state.vault
     live = [one for one in vault.secrets.values() if one.deleted_at is None and one.versions]
     items = [item(vault, one, one.versions[-1], versioned=False) for one in live]
-    return _paged(request, vault, items)
+    return paged(request, vault, items)
 
 
 @ROUTES.add("GET", "/secrets/{name}/versions", Provenance.RECORDED, f"{_SOURCE} versions")
@@ -287,19 +284,20 @@ async def list_versions(simulation: Simulation, request: Request) -> Response:  
     """All versions of a secret by their ids, not by time."""
     vault, secret = request.state.vault, live(request)
     ordered = sorted(secret.versions, key=lambda version: version.id)
-    return _paged(request, vault, [item(vault, secret, one, versioned=True) for one in ordered])
+    return paged(request, vault, [item(vault, secret, one, versioned=True) for one in ordered])
 
 
 @rule(
     "key vault", "nextLink is null on the last page and names port 443", Provenance.RECORDED, f"{_SOURCE} list quirks"
 )
-def _paged(request: Request, vault: Vault, items: list[Json]) -> Response:
+def paged(request: Request, vault: Vault, items: list[Json]) -> Response:
+    """One page of a list, and the link to the next."""
     query = request.query_params
     size, first = _size(query.get("maxresults", str(_PAGE))), _offset(query.get("$skiptoken", ""))
     link = None
     if first + size < len(items):
         token = bookmark(first + size)
-        where = f"{_base(vault)}:443{request.url.path}"
+        where = f"{base(vault)}:443{request.url.path}"
         link = f"{where}?api-version={query.get('api-version', '')}&$skiptoken={token}&maxresults={size}"
     return answer(request, {"value": items[first : first + size], "nextLink": link})
 
@@ -356,74 +354,3 @@ async def update_secret(simulation: Simulation, request: Request) -> Response:
     version.tags = sent.get("tags", version.tags)
     version.updated = int(simulation.clock.seconds())
     return answer(request, item(request.state.vault, secret, version, versioned=True))
-
-
-def _tombstone(vault: Vault, secret: Secret, *, versioned: bool) -> Json:
-    assert secret.deleted_at is not None
-    purge = secret.deleted_at + timedelta(days=vault.body["properties"]["softDeleteRetentionInDays"])
-    return {
-        "recoveryId": f"{_base(vault)}/deletedsecrets/{secret.name}",
-        "deletedDate": int(secret.deleted_at.timestamp()),
-        "scheduledPurgeDate": int(purge.timestamp()),
-        **item(vault, secret, secret.versions[-1], versioned=versioned),
-    }
-
-
-@ROUTES.add("DELETE", "/secrets/{name}", Provenance.RECORDED, f"{_SOURCE} delete")
-@needs("delete")
-async def delete_secret(simulation: Simulation, request: Request) -> Response:
-    """Soft-delete all versions."""
-    secret = live(request)
-    secret.deleted_at = simulation.clock.now()
-    _busy(simulation, secret, "deleted")
-    return answer(request, _tombstone(request.state.vault, secret, versioned=True))
-
-
-def _deleted(simulation: Simulation, request: Request) -> Secret:
-    """A deleted secret, once its deletion is through."""
-    name = request.path_params["name"]
-    found: Secret | None = request.state.vault.secrets.get(name.lower())
-    pending = found is not None and found.free_at is not None and simulation.clock.now() < found.free_at
-    if found is None or found.deleted_at is None or pending:
-        message = f"Deleted Secret not found: {name}"
-        raise Refusal(404, "SecretNotFound", message)
-    return found
-
-
-@ROUTES.add("GET", "/deletedsecrets", Provenance.DOCUMENTED, "get deleted secrets")
-@needs("list")
-async def list_deleted(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
-    """The soft-deleted secrets."""
-    vault = request.state.vault
-    gone = [one for one in vault.secrets.values() if one.deleted_at is not None]
-    return _paged(request, vault, [_tombstone(vault, one, versioned=False) for one in gone])
-
-
-@ROUTES.add("GET", "/deletedsecrets/{name}", Provenance.DOCUMENTED, "get deleted secret")
-@needs("get")
-async def get_deleted(simulation: Simulation, request: Request) -> Response:
-    """One soft-deleted secret; 404 until its deletion is through."""
-    return answer(request, _tombstone(request.state.vault, _deleted(simulation, request), versioned=True))
-
-
-@ROUTES.add("POST", "/deletedsecrets/{name}/recover", Provenance.RECORDED, f"{_SOURCE} recover")
-@needs("recover")
-async def recover(simulation: Simulation, request: Request) -> Response:
-    """Bring a secret back with all versions."""
-    secret = _deleted(simulation, request)
-    secret.deleted_at = None
-    _busy(simulation, secret, "recovered")
-    return answer(request, item(request.state.vault, secret, secret.versions[-1], versioned=True))
-
-
-@ROUTES.add("DELETE", "/deletedsecrets/{name}", Provenance.RECORDED, f"{_SOURCE} purge")
-@needs("purge")
-async def purge(simulation: Simulation, request: Request) -> Response:
-    """Delete for good: 204; the name is unusable for some seconds more."""
-    secret = _deleted(simulation, request)
-    if request.state.vault.body["properties"].get("enablePurgeProtection"):
-        text = "Operation purge is not allowed on this vault because purge protection is enabled."
-        raise Refusal(403, "Forbidden", text, extra={"innererror": {"code": "ForbiddenByPolicy"}})
-    secret.versions, secret.deleted_at = [], None
-    _busy(simulation, secret, "purged")
-    return Response(status_code=204, headers=_standing(request))

@@ -35,15 +35,7 @@ async def steady(tmp_path: Path) -> AsyncIterator[Cloud]:
 
 
 async def authorization(cloud: Cloud, scope: str) -> dict[str, str]:
-    environment = cloud.simulator.environment()
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": environment["AZURE_CLIENT_ID"],
-        "client_secret": environment["AZURE_CLIENT_SECRET"],
-        "scope": f"{scope}/.default",
-    }
-    url = f"https://login.microsoftonline.com/{environment['AZURE_TENANT_ID']}/oauth2/v2.0/token"
-    return {"Authorization": f"Bearer {(await cloud.http.post(url, data=form)).json()['access_token']}"}
+    return {"Authorization": f"Bearer {await cloud.sign_in(scope)}"}
 
 
 async def repeatedly(cloud: Cloud, times: int, method: str, url: str, scope: str, **more: Any) -> list[httpx.Response]:
@@ -131,6 +123,23 @@ async def test_a_tenants_writes_are_limited_as_a_whole(steady: Cloud, limit: Lim
     body = {"displayName": "app", "signInAudience": "AzureADMyOrg"}
     (answer,) = await repeatedly(steady, 1, "POST", APPLICATIONS, "https://graph.microsoft.com", json=body)
     assert answer.status_code == expected
+
+
+async def test_the_vaults_of_a_subscription_share_five_times_the_rate_of_one(steady: Cloud) -> None:
+    url = f"{SUBSCRIPTION}/resourceGroups/sysadminas-aks/providers/Microsoft.KeyVault/vaults/kv-of-rates"
+    properties = {
+        "tenantId": steady.simulator.environment()["AZURE_TENANT_ID"],
+        "sku": {"family": "A", "name": "standard"},
+    }
+    body = {"location": "westeurope", "properties": properties | {"enableRbacAuthorization": True}}
+    await steady.by_hand("PUT", f"{url}?api-version=2023-02-01", body)
+    secrets = "https://kv-of-rates.vault.azure.net/secrets?api-version=7.4"
+    subscription = SUBSCRIPTION.rpartition("/")[2]
+    spent = Limit("transactions of a subscription", subscription, 20_000, 2000, 19_999)
+    assert steady.simulator.simulation.throttle.take([spent]) is None
+    answers = await repeatedly(steady, 2, "GET", secrets, "https://vault.azure.net")
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert answers[1].json()["error"]["code"] == "Throttled"
 
 
 async def test_who_has_no_token_is_refused_for_that_and_never_throttled(steady: Cloud) -> None:

@@ -194,6 +194,29 @@ async def test_no_host_is_reached_that_is_not_simulated(cloud: Cloud, host: str)
         await cloud.http.get(f"https://{host}/")
 
 
+@pytest.mark.parametrize(
+    ("method", "url", "content"),
+    [
+        ("GET", f"https://graph.microsoft.com/v1.0/applications/{'x' * 50_000}", b""),
+        ("GET", "https://management.azure.com/subscriptions/%FF%00?api-version=2022-12-01", b""),
+        ("POST", "https://graph.microsoft.com/v1.0/applications", b"[" * 100_000),
+        ("POST", "https://login.microsoftonline.com/common/oauth2/v2.0/token", b"\xff" * 100_000),
+    ],
+    ids=["long path", "no text", "deep", "no form"],
+)
+async def test_nonsense_is_answered_and_the_line_stays_open(
+    cloud: Cloud, method: str, url: str, content: bytes
+) -> None:
+    host = f"https://{httpx.URL(url).host}"
+    headers = {"Content-Type": "application/json"}
+    if "login" not in host:
+        headers["Authorization"] = f"Bearer {await cloud.sign_in(host)}"
+    answer = await cloud.http.request(method, url, content=content, headers=headers)
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["error"]
+    assert (await cloud.http.get("https://login.microsoftonline.com/common/discovery/instance")).status_code == 200
+
+
 async def test_the_authority_cannot_vouch_for_other_names(cloud: Cloud) -> None:
     from cryptography import x509
 
