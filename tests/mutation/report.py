@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from .judging import Verdict
 from .recording import KINDS
