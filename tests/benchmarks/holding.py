@@ -16,6 +16,7 @@ from simulator.clock import Clock
 from simulator.hosts import Hosts
 from simulator.server import Simulator
 from simulator.weather import CALM, Weather
+from tests.operator import token_request
 
 # Not from conftest, which imports every SDK.
 _CLOUD = Path(__file__).parents[2] / "deployments" / "demo" / "cloud.yaml"
@@ -62,15 +63,8 @@ async def main(count: int) -> None:
     with TemporaryDirectory() as directory:
         weather = Weather(Clock(), CALM)
         simulator = await Simulator.serve(directory=Path(directory), beginning=beginning, weather=weather)
-        given = simulator.environment()
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": given["AZURE_CLIENT_ID"],
-            "client_secret": given["AZURE_CLIENT_SECRET"],
-            "scope": "https://graph.microsoft.com/.default",
-        }
+        url, form = token_request(simulator.environment(), "https://graph.microsoft.com")
         async with httpx.AsyncClient(transport=httpx.ASGITransport(Hosts(simulator.simulation))) as http:
-            url = f"https://login.microsoftonline.com/{given['AZURE_TENANT_ID']}/oauth2/v2.0/token"
             token = (await http.post(url, data=form)).json()["access_token"]
             filler = Filler(simulator, http, token)
             for number in range(count):

@@ -18,6 +18,7 @@ import httpx
 import psutil
 
 from tests.conftest import ROOT
+from tests.operator import token_request
 
 from .figures import Figure
 
@@ -79,13 +80,7 @@ class _Cloud:
     def token(self, resource: str) -> str:
         """The operator's."""
         given = self.environment
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": given["AZURE_CLIENT_ID"],
-            "client_secret": given["AZURE_CLIENT_SECRET"],
-            "scope": f"{resource}/.default",
-        }
-        url = f"https://login.microsoftonline.com/{given['AZURE_TENANT_ID']}/oauth2/v2.0/token"
+        url, form = token_request(given, resource)
         with httpx.Client(proxy=given["HTTPS_PROXY"], verify=given["SSL_CERT_FILE"], trust_env=False) as http:
             token: str = http.post(url, data=form).json()["access_token"]
         return token
