@@ -57,8 +57,12 @@ def make(folder: Path) -> list[Test]:
     """Run the tests once, and those that failed once more. What fails twice judges nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     print("Running the tests once, noting which rules each applies", flush=True)
-    if _run(folder, "-n", "2", "--dist", "loadscope") == pytest.ExitCode.TESTS_FAILED:
+    ended = _run(folder, "-n", "2", "--dist", "loadscope")
+    if ended == pytest.ExitCode.TESTS_FAILED:
         _run(folder, "--last-failed")
+    elif ended != pytest.ExitCode.OK:
+        message = f"the tests could not be run: pytest ended with {ended}"
+        raise SystemExit(message)
     return read(folder)
 
 

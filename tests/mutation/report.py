@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .judging import Verdict
 from .recording import KINDS
@@ -34,9 +35,8 @@ def table(verdicts: Sequence[Verdict]) -> None:
     page = Table("area", "rule", "switched off", "noticed by", "test", box=None, padding=(0, 2, 0, 0))
     for verdict in verdicts:
         rule = verdict.switch.rule
-        page.add_row(
-            rule.area, rule.text, verdict.switch.means, verdict.kind or "NOBODY", verdict.test.removeprefix("tests/")
-        )
+        test = verdict.test.removeprefix("tests/")
+        page.add_row(*map(Text, (rule.area, rule.text, verdict.switch.means, verdict.kind or "NOBODY", test)))
     Console(width=_WIDTH, color_system=None).print(page)
     counts = Counter(verdict.kind for verdict in verdicts)
     noticed = ", ".join(f"{counts[kind]} by a {kind} test" for kind, _ in KINDS)
