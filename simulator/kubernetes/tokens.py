@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
-from . import registry, schema, signing
+from . import legacy_tokens, registry, schema, signing
 from .context import AUTHENTICATED, Options, User
 from .encoding import timestamp
 from .errors import Cause, bad_request, conflict, invalid, not_found
@@ -166,6 +166,8 @@ class Verdict:
 def authenticated(cluster: Cluster, token: str, audiences: list[str]) -> Verdict:
     """Check a ServiceAccount token for one of the audiences: signature, issuer, time, and what it is bound to."""
     claims = signing.verified(token, cluster.state.keys)
+    if claims is not None and claims.get("iss") == legacy_tokens.ISSUER:
+        return _of_secret(cluster, token, claims, audiences)
     if claims is None or claims.get("iss") != cluster.state.issuer:
         return Verdict()
     now = cluster.clock.seconds()
@@ -173,12 +175,26 @@ def authenticated(cluster: Cluster, token: str, audiences: list[str]) -> Verdict
         return Verdict(error="[invalid bearer token, service account token has expired]")
     good_for = tuple(audience for audience in claims["aud"] if audience in audiences)
     if not good_for:
-        given, wanted = (json.dumps(names) for names in (claims["aud"], audiences))
-        text = f"token audiences {given} is invalid for the target audiences {wanted}"
-        return Verdict(error=f"[invalid bearer token, {text}]")
+        return _misdirected(claims["aud"], audiences)
     if missing := _missing(cluster, claims["kubernetes.io"]):
         return Verdict(error=f"[invalid bearer token, {missing}]")
     return Verdict(_user(claims), good_for, "")
+
+
+def _misdirected(given: list[str], wanted: list[str]) -> Verdict:
+    text = f"token audiences {json.dumps(given)} is invalid for the target audiences {json.dumps(wanted)}"
+    return Verdict(error=f"[invalid bearer token, {text}]")
+
+
+def _of_secret(cluster: Cluster, token: str, claims: Json, audiences: list[str]) -> Verdict:
+    """The verdict on a token that a Secret holds, which is meant for the API server alone."""
+    own = api_audience(cluster)
+    if own not in audiences:
+        return _misdirected([own], audiences)
+    found = legacy_tokens.holder(cluster, token, claims)
+    if isinstance(found, str):
+        return Verdict(error=f"[invalid bearer token, {found}]")
+    return Verdict(found, (own,), "")
 
 
 def _missing(cluster: Cluster, facts: Json) -> str:
