@@ -25,6 +25,15 @@ _LOOK_SECONDS = 0.1
 """Real seconds between two looks at what a container that is followed has printed."""
 
 
+def unserved(query: QueryParams) -> str:
+    """A parameter that asks for what is not known here, when a line was printed or where; empty if there is none."""
+    if query.get("timestamps", "").lower() in ("true", "1"):
+        return "timestamps"
+    if query.get("stream", "All") != "All":
+        return "stream"
+    return next((name for name in ("sinceSeconds", "sinceTime") if query.get(name)), "")
+
+
 @rule("kubernetes", "logs of a pod's container", Provenance.RECORDED, "kubernetes/client-traffic.yaml logs")
 def answer(cluster: Cluster, pod: Json, query: QueryParams) -> Response:
     """The log of the container that the query names, cut and followed as it asks."""
