@@ -104,6 +104,39 @@ def quality_of_service(spec: Json) -> str:
     return "Guaranteed"
 
 
+_METADATA = (
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
+_MEMBERS = {"Secret": ("kind", "apiVersion", "metadata", "immutable", "data", "type")}
+"""Members of kinds whose order was looked at; those of the others stay in the order in which they were sent."""
+
+
+@rule("kubernetes", "order of the metadata", Provenance.RECORDED, "errors.yaml fieldValidation-Strict-mergepatch")
+@rule("kubernetes", "a Secret's data comes before its type", Provenance.RECORDED, "server-side-apply.yaml Secret")
+def arranged(obj: Json) -> Json:
+    """The object with its members in the order in which the API server writes them."""
+    arranged = _in_order(obj, _MEMBERS.get(obj.get("kind", ""), ()))
+    return arranged | {"metadata": _in_order(obj["metadata"], _METADATA)}
+
+
+def _in_order(members: Json, names: tuple[str, ...]) -> Json:
+    return {name: members[name] for name in names if name in members} | members
+
+
 def specification(obj: Json) -> Json:
     """The part of an object whose changes count as a new generation: all but metadata and status."""
     return {name: value for name, value in obj.items() if name not in ("metadata", "status")}
