@@ -28,6 +28,7 @@ _ANSWERED_WITH_OBJECT = {"Pod", "Service", "ServiceAccount"}
 _TEMPLATE: Json = {"metadata": {}, "spec": {"containers": None}}
 _ZERO: dict[str, Json] = {
     "ClusterRole": {"rules": None},
+    "CustomResourceDefinition": {"spec": {"names": {}}, "status": {}},
     "Deployment": {"spec": {"selector": None, "template": _TEMPLATE, "strategy": {}}, "status": {}},
     "Lease": {"spec": {}},
     "Namespace": {"spec": {}, "status": {}},
@@ -37,6 +38,7 @@ _ZERO: dict[str, Json] = {
     "ReplicaSet": {"spec": {"selector": None, "template": _TEMPLATE}, "status": {}},
     "Role": {"rules": None},
     "Service": {"spec": {}, "status": {"loadBalancer": {}}},
+    "TokenReview": {"spec": {}, "status": {}},
 }
 
 
