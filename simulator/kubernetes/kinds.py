@@ -7,6 +7,7 @@ from typing import Any
 
 from simulator.provenance import Provenance, rule
 
+from . import schema
 from .resources import Resource
 
 Json = dict[str, Any]
@@ -30,6 +31,7 @@ _ZERO: dict[str, Json] = {
     "ClusterRole": {"rules": None},
     "CustomResourceDefinition": {"spec": {"names": {}}, "status": {}},
     "Deployment": {"spec": {"selector": None, "template": _TEMPLATE, "strategy": {}}, "status": {}},
+    "Event": schema.ALWAYS_THERE["Event"],
     "Lease": {"spec": {}},
     "Namespace": {"spec": {}, "status": {}},
     "Node": {"spec": {}, "status": {}},
@@ -123,11 +125,27 @@ _METADATA = (
     "finalizers",
     "managedFields",
 )
-_MEMBERS = {"Secret": ("kind", "apiVersion", "metadata", "immutable", "data", "type")}
+_HEAD = ("kind", "apiVersion", "metadata")
+_MEMBERS = {
+    "Event": (
+        *_HEAD,
+        "involvedObject",
+        "reason",
+        "message",
+        "source",
+        "firstTimestamp",
+        "lastTimestamp",
+        "count",
+        "type",
+        "eventTime",
+    ),
+    "Secret": (*_HEAD, "immutable", "data", "type"),
+}
 """Members of kinds whose order was looked at; those of the others stay in the order in which they were sent."""
 
 
 @rule("kubernetes", "order of the metadata", Provenance.RECORDED, "errors.yaml fieldValidation-Strict-mergepatch")
+@rule("kubernetes", "order of an Event's members", Provenance.REPORTED, "kubectl get event -o json")
 @rule("kubernetes", "a Secret's data comes before its type", Provenance.RECORDED, "server-side-apply.yaml Secret")
 def arranged(obj: Json) -> Json:
     """The object with its members in the order in which the API server writes them."""
