@@ -203,6 +203,7 @@ def options_of(request: Request, kind: str) -> Options:
         dry_run="All" in dry_run,
         force=query.get("force") in ("true", "1"),
         field_validation=validation or "Warn",
+        asked_validation=validation,
     )
 
 

@@ -51,8 +51,17 @@ def answer(cluster: Cluster, pod: Json, query: QueryParams) -> Response:
     if limit := lists.whole_number(query, "limitBytes"):
         text = text[:limit]
     if query.get("follow") == "true" and not limit:
-        return StreamingResponse(_followed(cluster, pod, container, text, printed), media_type="text/plain")
-    return Response(text, media_type="text/plain")
+        return _plain(_followed(cluster, pod, container, text, printed))
+    return _plain(_whole(text))
+
+
+@rule("kubernetes", "a log is text of no told length", Provenance.RECORDED, "kubernetes/client-traffic.yaml logs")
+def _plain(text: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(text, headers={"Content-Type": "text/plain"})
+
+
+async def _whole(text: bytes) -> AsyncIterator[bytes]:
+    yield text
 
 
 @rule("kubernetes", "the log before a restart", Provenance.DOCUMENTED, "kubectl logs --previous")

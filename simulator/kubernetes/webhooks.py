@@ -206,6 +206,8 @@ class Webhooks:
         if options.dry_run:
             how["dryRun"] = ["All"]
         how["fieldManager"] = options.manager
+        if options.asked_validation:
+            how["fieldValidation"] = options.asked_validation
         request: Json = {
             "uid": self._cluster.new_uid(),
             "kind": kind,

@@ -86,13 +86,13 @@ async def add_container(review: Json) -> Json:
 
 async def test_a_dry_run_shows_what_the_webhook_does(api: Api, cluster: Cluster) -> None:
     hook = await install(cluster, add_label)
-    created = await api.post(f"{N}/pods?dryRun=All&fieldManager=me", pod())
+    created = await api.post(f"{N}/pods?dryRun=All&fieldManager=me&fieldValidation=Strict", pod())
     assert created["metadata"]["labels"]["mutated"] == "yes"
     assert cluster.list("pods") == []
     request = hook.requests[0]
     assert request["dryRun"] is True
     expected = {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", "dryRun": ["All"], "fieldManager": "me"}
-    assert request["options"] == expected
+    assert request["options"] == expected | {"fieldValidation": "Strict"}
 
 
 async def test_the_review_shows_the_pod_after_service_account_admission(api: Api, cluster: Cluster) -> None:
@@ -104,6 +104,7 @@ async def test_the_review_shows_the_pod_after_service_account_admission(api: Api
     assert (request["operation"], request["name"], request["namespace"]) == ("CREATE", "p", "f1")
     assert request["oldObject"] is None
     assert request["userInfo"]["username"] == "masterclient"
+    assert list(request["options"]) == ["kind", "apiVersion", "fieldManager"]
     seen = request["object"]
     assert seen["spec"]["serviceAccountName"] == "default"
     assert seen["spec"]["volumes"][0]["name"].startswith("kube-api-access-")
