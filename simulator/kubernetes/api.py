@@ -13,6 +13,7 @@ from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal, unknown
 
 from . import (
+    attachments,
     authorization,
     discovery,
     errors,
@@ -41,6 +42,7 @@ Json = dict[str, Any]
 
 _log = logging.getLogger(__name__)
 
+_CONVERSATIONS = {"attach": attachments.answer, "exec": executions.answer}
 _FLOW = uuid.UUID("8a3b8e0c-6d0b-4b53-9a53-6f3a9f7e2f10")
 
 
@@ -132,9 +134,9 @@ class KubernetesApi:
             raise errors.method_not_allowed()
         if target.subresource == "log" and (unserved := logs.unserved(request.query_params)):
             return unknown(self._simulation, request, f"the parameter {unserved}")
-        if target.subresource == "exec":
+        if converse := _CONVERSATIONS.get(target.subresource):
             pod = registry.stored(cluster, resource, target.namespace, target.name)
-            return executions.answer(self._simulation, cluster, pod, request)
+            return converse(self._simulation, cluster, pod, request)
         return await objects.Endpoint(cluster, request, resource, target, user).answer(verb)
 
     def _unserved(self, cluster: Cluster, request: Request, target: Target) -> Response:

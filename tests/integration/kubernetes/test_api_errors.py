@@ -337,7 +337,7 @@ async def test_an_unknown_group_is_a_plain_404(api: Api) -> None:
         "/apis/batch/v1/namespaces/f1/jobs",
         "/apis/apps/v1/namespaces/f1/daemonsets",
         "/api/v1/persistentvolumes",
-        f"{N}/pods/p/attach",
+        f"{N}/pods/p/portforward",
         f"{N}/pods/p/log?timestamps=true",
         f"{N}/pods/p/log?sinceSeconds=5",
         f"{N}/pods/p/log?sinceTime=2026-01-01T00:00:00Z",

@@ -50,6 +50,7 @@ RESOURCES = [
     Listed("v1", "pods", "Pod", STD, short="po", categories="all", hash="xPOwRZ+Yhw8=",
            columns="Name:string:name, Ready:string, Status:string, Restarts:string, Age:string, IP:string*, "
            "Node:string*, Nominated Node:string*, Readiness Gates:string*"),
+    Listed("v1", "pods/attach", "PodAttachOptions", "create get"),
     Listed("v1", "pods/exec", "PodExecOptions", "create get"),
     Listed("v1", "pods/log", "Pod", "get"),
     Listed("v1", "pods/status", "Pod", "get patch update"),
