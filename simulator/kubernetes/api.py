@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal, unknown
 
 from . import (
+    attachments,
     authorization,
     discovery,
     errors,
     executions,
+    logs,
     negotiation,
     objects,
     oidc,
@@ -40,6 +42,7 @@ Json = dict[str, Any]
 
 _log = logging.getLogger(__name__)
 
+_CONVERSATIONS = {"attach": attachments.answer, "exec": executions.answer}
 _FLOW = uuid.UUID("8a3b8e0c-6d0b-4b53-9a53-6f3a9f7e2f10")
 
 
@@ -88,16 +91,16 @@ class KubernetesApi:
         if trimmed == "/version":
             return discovery.version(cluster)
         if path.split("/")[1] in ("healthz", "livez", "readyz"):
-            return discovery.health(path, verbose="verbose" in request.query_params)
+            return _page_not_found() if path.endswith("/") else discovery.health(request, path)
         if trimmed.startswith("/openapi/v3"):
-            return openapi.answer(request, path)
+            return openapi.answer(cluster, request, path)
         if trimmed == "/.well-known/openid-configuration":
             return oidc.own_configuration(cluster)
         if trimmed == "/openid/v1/jwks":
             return oidc.own_keys(cluster, request)
-        return self._group(request, trimmed)
+        return self._group(cluster, request, trimmed)
 
-    def _group(self, request: Request, path: str) -> Response:
+    def _group(self, cluster: Cluster, request: Request, path: str) -> Response:
         """GET /api/v1, /apis/<group>, /apis/<group>/<version>, or nothing that exists."""
         parts = path.strip("/").split("/")
         if parts == ["api", "v1"]:
@@ -108,7 +111,7 @@ class KubernetesApi:
             if parts[2] == "v1":
                 return discovery.resources(parts[1])
             raise errors.no_such_path()
-        if parts[0] == "apis" and len(parts) > 1 and parts[1] in resources.LEFT_OUT.groups:
+        if parts[0] == "apis" and len(parts) > 1 and _is_left_out(cluster, parts[1]):
             return unknown(self._simulation, request)
         if path == "/openapi/v2":
             raise errors.no_such_path()
@@ -119,7 +122,7 @@ class KubernetesApi:
     ) -> Response:
         resource = resources.find(target.group, target.resource)
         if resource is None or target.version != resource.version or target.rest:
-            return self._unserved(request, target)
+            return self._unserved(cluster, request, target)
         if target.subresource and resource.subresource(target.subresource) is None:
             if f"{resource.name}/{target.subresource}" in resources.LEFT_OUT.subresources:
                 return unknown(self._simulation, request)
@@ -129,23 +132,31 @@ class KubernetesApi:
         part = resource.subresource(target.subresource)
         if verb not in (part.verbs if part else resource.verbs) or _is_misplaced(verb, target, resource):
             raise errors.method_not_allowed()
-        if target.subresource == "exec":
+        if target.subresource == "log" and (unserved := logs.unserved(request.query_params)):
+            return unknown(self._simulation, request, f"the parameter {unserved}")
+        if converse := _CONVERSATIONS.get(target.subresource):
             pod = registry.stored(cluster, resource, target.namespace, target.name)
-            return executions.answer(self._simulation, cluster, pod, request)
+            return converse(self._simulation, cluster, pod, request)
         return await objects.Endpoint(cluster, request, resource, target, user).answer(verb)
 
-    def _unserved(self, request: Request, target: Target) -> Response:
+    def _unserved(self, cluster: Cluster, request: Request, target: Target) -> Response:
         """What is not served: loud when a real cluster would have it, else the 404 of a real cluster."""
         if target.group and target.group not in resources.GROUPS:
-            if target.group in resources.LEFT_OUT.groups:
-                return unknown(self._simulation, request)
-            return _page_not_found()
+            return unknown(self._simulation, request) if _is_left_out(cluster, target.group) else _page_not_found()
         key = f"{target.resource}.{target.group}" if target.group else target.resource
         if key in resources.LEFT_OUT.resources:
             return unknown(self._simulation, request)
         if target.rest and f"{target.resource}/{target.subresource}" in resources.LEFT_OUT.subresources:
             return unknown(self._simulation, request)
         raise errors.no_such_path()
+
+
+def _is_left_out(cluster: Cluster, group: str) -> bool:
+    """Whether a real cluster would have the group: as one of its own, or because a custom resource is defined in it."""
+    if group in resources.LEFT_OUT.groups:
+        return True
+    definitions = cluster.store.list("customresourcedefinitions.apiextensions.k8s.io")
+    return any((definition.get("spec") or {}).get("group") == group for definition in definitions)
 
 
 def _is_misplaced(verb: str, target: Target, resource: resources.Resource) -> bool:
@@ -168,6 +179,13 @@ def _check_discovery_accept(request: Request) -> None:
 
 
 @rule("kubernetes", "a path of no group is a plain 404", Provenance.RECORDED, "errors.yaml path-unknown-group")
+@rule("kubernetes", "health paths have no trailing slash", Provenance.RECORDED, "errors.yaml rules.not_errors")
+@doubt(
+    "kubernetes",
+    "how a health path with a trailing slash is refused, which is known not to be accepted",
+    "404 as for every path that is not there; and who is not an administrator is not allowed to ask",
+    "discovery.yaml media.trailing_slash",
+)
 def _page_not_found() -> Response:
     return PlainTextResponse("404 page not found\n", 404, headers={"X-Content-Type-Options": "nosniff"})
 

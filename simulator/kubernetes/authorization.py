@@ -10,7 +10,7 @@ from simulator.routing import Refusal
 from .context import AUTHENTICATED, MASTERS, User
 from .errors import refuse
 
-_PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version")
+_PUBLIC_PATHS = {"/healthz", "/livez", "/readyz", "/version", "/version/"}
 _ISSUER_PATHS = ("/.well-known/openid-configuration", "/openid/v1/jwks")
 _DISCOVERY_PATHS = ("/api", "/apis", "/openapi")
 _SELF_REVIEWS = {"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"}
@@ -40,7 +40,7 @@ def allowed(user: User, wanted: Attributes) -> bool:
     if MASTERS in user.groups:
         return True
     if wanted.path:
-        if _below(wanted.path, _PUBLIC_PATHS):
+        if wanted.path in _PUBLIC_PATHS and wanted.verb == "get":
             return True
         if wanted.verb != "get" or AUTHENTICATED not in user.groups:
             return False

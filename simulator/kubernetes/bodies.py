@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 
 from . import documents, protobuf, schema
 from .context import Options
@@ -83,22 +83,23 @@ async def read(request: Request, kind: str, options: Options) -> Json:
     data, content_type = await raw(request), media_type(request) or _JSON
     if content_type == _PROTOBUF:
         return protobuf.decode(data)
-    duplicates = _Duplicates()
+    duplicates, twice = _Duplicates(), list[str]()
     if content_type == _JSON:
         body = _from_json(data, kind, duplicates)
     elif content_type == _YAML:
-        body = from_yaml(data)
+        body, twice = from_yaml(data)
     else:
         accepted = f"{_JSON}, {_YAML}, {_PROTOBUF}"
         text = "the body of the request was in an unknown format - accepted media types include"
         raise refuse(415, "UnsupportedMediaType", f"{text}: {accepted}")
     problems = [f'unknown field "{path}"' for path in schema.unknown_fields(kind, body)]
     problems += [f'duplicate field "{path}"' for path in duplicates.paths(body)]
-    if problems and options.field_validation == "Strict":
+    if (twice or problems) and options.field_validation == "Strict":
         head = f'{kind} in version "v1" cannot be handled as a {kind}'
-        raise bad_request(f"{head}: strict decoding error: {', '.join(problems)}")
+        lines = ["\n  ".join(["yaml: unmarshal errors:", *twice])] if twice else []
+        raise bad_request(f"{head}: strict decoding error: {', '.join(lines + problems)}")
     if options.field_validation == "Warn":
-        options.warnings.extend(problems)
+        options.warnings.extend(twice + problems)
     return body
 
 
@@ -122,30 +123,48 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
 
 
-def from_yaml(data: bytes) -> Json:
-    """A YAML (or JSON) document that is an object."""
+def from_yaml(data: bytes) -> tuple[Json, list[str]]:
+    """A YAML (or JSON) document that is an object, and what is said of keys that came twice in it."""
     try:
-        body = documents.from_yaml(data)
+        body, twice = documents.from_yaml(data)
     except UnreadableError as error:
         raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
     if not isinstance(body, dict):
         wrong = schema.json_name(body)
         why = f"json: cannot unmarshal {wrong} into Go value of type map[string]interface {{}}"
         raise bad_request(f"error decoding YAML: {why}")
+    return body, twice
+
+
+@rule(
+    "kubernetes", "an apply only warns of keys that come twice", Provenance.RECORDED, "server-side-apply.yaml request"
+)
+@doubt(
+    "kubernetes",
+    "whether an apply with fieldValidation=Strict is refused for a key that comes twice, as the server's source has it",
+    "it is only warned about, as was recorded",
+    "server-side-apply.yaml request.query.fieldValidation",
+)
+def applied(data: bytes, options: Options) -> Json:
+    """The body of an apply."""
+    body, twice = from_yaml(data)
+    if options.field_validation != "Ignore":
+        options.warnings.extend(twice)
     return body
 
 
 @rule("kubernetes", "a JSON patch is a list", Provenance.REPORTED, "kube-apiserver, patch handler")
-def patch(data: bytes, *, operations: bool) -> Any:
-    """The body of a patch: a list of ``operations``, or an object."""
+def patch(data: bytes, *, operations: bool) -> tuple[Any, list[str]]:
+    """The body of a patch, a list of ``operations`` or an object, and which of its fields came twice."""
+    duplicates = _Duplicates()
     try:
-        body = documents.from_json(data)
+        body = documents.from_json(data, duplicates.build)
     except UnreadableError as error:
         raise bad_request(f"error decoding patch: {error}") from None
     wrong = schema.json_name(body)
     if not operations:
         if isinstance(body, dict):
-            return body
+            return body, [f'duplicate field "{path}"' for path in duplicates.paths(body)]
         raise bad_request(
             f"error decoding patch: json: cannot unmarshal {wrong} into Go value of type map[string]interface {{}}"
         )
@@ -158,7 +177,7 @@ def patch(data: bytes, *, operations: bool) -> Any:
     if len(body) > _MOST_OPERATIONS:
         why = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(body)}"
         raise refuse(413, "RequestEntityTooLarge", why)
-    return body
+    return body, []
 
 
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
@@ -184,6 +203,7 @@ def options_of(request: Request, kind: str) -> Options:
         dry_run="All" in dry_run,
         force=query.get("force") in ("true", "1"),
         field_validation=validation or "Warn",
+        asked_validation=validation,
     )
 
 

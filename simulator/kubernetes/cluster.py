@@ -81,6 +81,8 @@ class Cluster:
         self.store = Store(state)
         self.webhook_backends: dict[str, Backend] = {}
         """By "namespace/service": what answers admission reviews sent to that service."""
+        self.known_tokens: dict[str, float] = {}
+        """By the id of a token that was good: until when, in seconds of the clock, it is not looked into again."""
         self.pod_log: PodLog | None = None
         self.pod_command: PodCommand | None = None
         self.controllers: list[Controller] = [controllers.run]

@@ -43,5 +43,7 @@ class Options:
     dry_run: bool = False
     force: bool = False
     field_validation: str = "Warn"
+    asked_validation: str = ""
+    """What the caller itself said about field validation."""
     user: User = CONTROLLER
     warnings: list[str] = field(default_factory=list)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
-from . import deletion, endpoints, garbage
+from . import deletion, endpoints, garbage, legacy_tokens
 from .deletion import DeleteOptions
 from .resources import RESOURCES
 
@@ -31,6 +31,7 @@ async def run(cluster: Cluster) -> None:
     for namespace in cluster.list("namespaces"):
         _namespace_changed(cluster, namespace)
     garbage.sweep(cluster)
+    legacy_tokens.sweep(cluster)
     while True:
         change, resource, obj = await queue.get()
         if resource == "namespaces" and change != "DELETED":
@@ -39,6 +40,7 @@ async def run(cluster: Cluster) -> None:
             _content_deleted(cluster, resource, obj, name)
         garbage.react(cluster, change, resource, obj)
         endpoints.react(cluster, change, resource, obj)
+        legacy_tokens.react(cluster, resource, obj)
 
 
 def _namespace_changed(cluster: Cluster, namespace: Json) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -166,12 +167,13 @@ def version(cluster: Cluster) -> Response:
         "compiler": "gc",
         "platform": "linux/amd64",
     }
-    return _json(body)
+    return Response(json.dumps(body, indent=2), media_type="application/json")
 
 
 @rule("kubernetes", "GET /healthz, /livez, /readyz", Provenance.RECORDED, "kubernetes/discovery.yaml health")
-def health(path: str, *, verbose: bool) -> Response:
+def health(request: Request, path: str) -> Response:
     """The health of the API server, which is always good."""
-    if not verbose:
-        return PlainTextResponse("ok")
-    return PlainTextResponse(f"[+]ping ok\n[+]etcd ok\n{path.strip('/')} check passed\n")
+    text = "ok"
+    if "verbose" in request.query_params:
+        text = f"[+]ping ok\n[+]etcd ok\n{path.strip('/')} check passed\n"
+    return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff"})

@@ -17,6 +17,8 @@ Hook = Callable[[list[tuple[str, Any]]], Json]
 
 _DEEPEST = 128
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_EXPECTED = re.compile(r"^expected (?:the )?(.+?), but (?:found|got) .*$", re.DOTALL)
+_YAML_MERGE = "tag:yaml.org,2002:merge"
 _YAML_TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
@@ -49,7 +51,21 @@ def _complaint(error: json.JSONDecodeError) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads what JSON knows: an instant is a text."""
+    """Reads what JSON knows: an instant is a text. Remembers the keys that came twice, by line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.twice: list[tuple[int, str]] = []
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[tuple[str, str]] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _YAML_MERGE:
+                name = (key.tag, key.value)
+                if name in seen:
+                    self.twice.append((value.start_mark.line + 1, key.value))
+                seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -58,19 +74,30 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def from_yaml(data: bytes) -> Any:
-    """The value of a YAML (or JSON) document, as JSON would have it."""
+@rule("kubernetes", "what is wrong with YAML", Provenance.RECORDED, "server-side-apply.yaml body_checks")
+def _in_gos_words(problem: str) -> str:
+    """What the API server's parser says where ours expected something else."""
+    return _EXPECTED.sub(r"did not find expected \1", problem)
+
+
+@rule("kubernetes", "YAML: of a key that comes twice the last one counts", Provenance.RECORDED, "errors.yaml rules")
+@rule("kubernetes", "YAML: how a key that comes twice is told", Provenance.REPORTED, "kube-apiserver, strict decoding")
+def from_yaml(data: bytes) -> tuple[Any, list[str]]:
+    """The value of a YAML (or JSON) document, as JSON would have it; and what is said of keys that came twice."""
     try:
-        value = yaml.load(data.decode(errors="replace"), _Loader)  # noqa: S506 - a SafeLoader
+        loader = _Loader(data.decode(errors="replace"))
+        value = loader.get_single_data()
     except RecursionError:
         raise UnreadableError("exceeded max depth") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        raise UnreadableError(f"yaml: line {line}: {getattr(error, 'problem', None) or error}") from None
+        problem = _in_gos_words(getattr(error, "problem", None) or str(error))
+        raise UnreadableError(f"yaml: line {line}: {problem}") from None
     except ValueError as error:
         raise UnreadableError(f"yaml: {error}") from None
-    return _checked(value, most=len(data) + 1)
+    twice = [f"line {line}: key {json.dumps(key)} already set in map" for line, key in sorted(loader.twice)]
+    return _checked(value, most=len(data) + 1), twice
 
 
 @rule("kubernetes", "documents have a limit of depth", Provenance.ASSUMED, "the decoder's own limit is 10,000")

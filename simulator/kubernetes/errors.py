@@ -153,6 +153,7 @@ def invalid_options(kind: str, cause: Cause) -> Refusal:
 def status_of(refusal: Refusal) -> Json:
     """The Status object of a refusal, keys in the order of the real server."""
     body: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+    body["metadata"] = refusal.extra.get("metadata", {})
     body["message"] = refusal.message
     if refusal.code:
         body["reason"] = refusal.code

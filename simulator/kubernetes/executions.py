@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import json
 import secrets
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from simulator.upgrades import Upgrade, WebSocket
 from . import channels
 from .channels import PROTOCOLS, Channel
 from .command_streams import Wanted
-from .container_commands import NotExecutableError, NotRunningError, Running
+from .container_commands import NotExecutableError, NotRunningError, Tell
 from .errors import bad_request
 from .pod_containers import container_of
 
@@ -30,17 +31,47 @@ if TYPE_CHECKING:
     from .cluster import Cluster
 
 Json = dict[str, Any]
+Converse = Callable[[str, WebSocket], Awaitable[None]]
+"""The name of a container and the socket to the conversation."""
+SUCCESS: Json = {"metadata": {}, "status": "Success"}
+
+
+class Attended(Protocol):
+    """What a conversation is held with."""
+
+    def write(self, data: bytes) -> None:
+        """Give it something to read."""
+
+    def close_input(self) -> None:
+        """Let it read the end of its input."""
+
+    def resize(self, width: int, height: int) -> None:
+        """Set the size of its terminal."""
+
+    async def until_ended(self, tell: Tell) -> int:
+        """Pass on what it prints until it has ended; its exit code."""
 
 
 @rule("kubernetes", "exec in a pod's container", Provenance.RECORDED, "kubernetes/client-traffic.yaml exec_protocol")
+def answer(simulation: Simulation, cluster: Cluster, pod: Json, request: Request) -> Response:
+    """The answer to ``pods/exec`` for a pod that is there. SPDY, the older protocol, is not simulated."""
+    wanted = _wanted(request.query_params)
+
+    async def converse(container: str, socket: WebSocket) -> None:
+        await channels.finish(socket, await _outcome(cluster, pod, container, wanted, socket))
+
+    return upgraded(simulation, pod, request, converse)
+
+
+@rule("kubernetes", "streams need a WebSocket", Provenance.RECORDED, "client-traffic.yaml exec_protocol.errors")
 @doubt(
     "kubernetes",
     "which answer a client gets that offers no subprotocol of those two",
     "400, before the connection is upgraded",
     "kubernetes/client-traffic.yaml exec_protocol offers only these",
 )
-def answer(simulation: Simulation, cluster: Cluster, pod: Json, request: Request) -> Response:
-    """The answer to ``pods/exec`` for a pod that is there. SPDY, the older protocol, is not simulated."""
+def upgraded(simulation: Simulation, pod: Json, request: Request, converse: Converse) -> Response:
+    """The answer that goes on as ``converse`` with the container that the query names. Refuses what cannot with 400."""
     container = container_of(pod, request.query_params.get("container", ""))
     if not pod["spec"].get("nodeName"):
         raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
@@ -53,8 +84,12 @@ def answer(simulation: Simulation, cluster: Cluster, pod: Json, request: Request
     if protocol is None:
         offered = f"client supports [{' '.join(socket.offered)}], server accepts [{' '.join(PROTOCOLS)}]"
         raise bad_request(f"unable to negotiate protocol: {offered}")
-    wanted = _wanted(request.query_params)
-    return Upgrade(socket, protocol, partial(_converse, cluster, pod, container, wanted))
+
+    async def talk(socket: WebSocket) -> None:
+        with contextlib.suppress(OSError):  # the client is gone, and its command with it
+            await converse(container, socket)
+
+    return Upgrade(socket, protocol, talk)
 
 
 @rule(
@@ -82,30 +117,25 @@ def _flag(query: QueryParams, name: str, *, absent: bool) -> bool:
     return query[name].lower() not in ("0", "false") if name in query else absent
 
 
-async def _converse(cluster: Cluster, pod: Json, container: str, wanted: Wanted, socket: WebSocket) -> None:
-    with contextlib.suppress(OSError):  # the client is gone, and its command with it
-        await channels.finish(socket, await _outcome(cluster, pod, container, wanted, socket))
-
-
 async def _outcome(cluster: Cluster, pod: Json, container: str, wanted: Wanted, socket: WebSocket) -> Json:
     """Run the command to its end; the Status that says how it ended."""
     if not (wanted.stdin or wanted.stdout or wanted.stderr):
-        return _failure("unable to upgrade connection: you must specify at least 1 of stdin, stdout, stderr")
+        return failure("unable to upgrade connection: you must specify at least 1 of stdin, stdout, stderr")
     metadata = pod["metadata"]
     missing = f'unable to upgrade connection: container not found ("{container}")'
     if cluster.pod_command is None:
-        return _failure(missing)
+        return failure(missing)
     try:
         async with cluster.pod_command(metadata["namespace"], metadata["name"], container, wanted) as running:
             await channels.send(socket, Channel.STDOUT, b"")
-            return _ended(wanted, await _attended(socket, running))
+            return _ended(wanted, await attended(socket, running))
     except NotRunningError:
-        return _failure(missing)
+        return failure(missing)
     except NotExecutableError as why:
         return _not_started(str(why))
 
 
-async def _attended(socket: WebSocket, running: Running) -> int:
+async def attended(socket: WebSocket, running: Attended) -> int:
     """Carry the streams to and fro until the command ends; its exit code. OSError as soon as the client is gone."""
     listening = asyncio.create_task(_listen(socket, running))
     printing = asyncio.create_task(running.until_ended(partial(channels.send, socket)))
@@ -121,7 +151,7 @@ async def _attended(socket: WebSocket, running: Running) -> int:
 
 
 @rule("kubernetes", "channel 255 closes another", Provenance.RECORDED, "client-traffic.yaml exec_protocol.frames")
-async def _listen(socket: WebSocket, running: Running) -> None:
+async def _listen(socket: WebSocket, running: Attended) -> None:
     """Take in what the client sends until it is gone."""
     async for channel, data in channels.incoming(socket):
         if channel == Channel.STDIN:
@@ -132,7 +162,7 @@ async def _listen(socket: WebSocket, running: Running) -> None:
             _resize(running, data)
 
 
-def _resize(running: Running, data: bytes) -> None:
+def _resize(running: Attended, data: bytes) -> None:
     """Give the terminal the size that the client tells; what cannot be read is passed over."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         size = json.loads(data)
@@ -143,7 +173,7 @@ def _resize(running: Running, data: bytes) -> None:
 @rule("kubernetes", "a command's exit code in words", Provenance.REPORTED, "containerd, kubectl exec -v8")
 def _ended(wanted: Wanted, code: int) -> Json:
     if code == 0:
-        return {"metadata": {}, "status": "Success"}
+        return SUCCESS
     words = f"error executing command [{' '.join(wanted.command)}], exit code {code}"
     return {
         "metadata": {},
@@ -156,7 +186,8 @@ def _ended(wanted: Wanted, code: int) -> Json:
 
 @rule("kubernetes", "exec that fails is InternalError", Provenance.RECORDED, "exec_protocol.status_start_error")
 @rule("kubernetes", "exec where nothing runs", Provenance.REPORTED, "kubernetes/website#40775")
-def _failure(why: str) -> Json:
+def failure(why: str) -> Json:
+    """The Status of a conversation that could not be."""
     return {
         "metadata": {},
         "status": "Failure",
@@ -172,4 +203,4 @@ def _not_started(why: str) -> Json:
     """The node and the API server each say that it is an internal error."""
     runtime = f"OCI runtime exec failed: exec failed: unable to start container process: {why}: unknown"
     task = f'failed to exec in container: failed to start exec "{secrets.token_hex(32)}": {runtime}'
-    return _failure(f"Internal error occurred: error executing command in container: {task}")
+    return failure(f"Internal error occurred: error executing command in container: {task}")

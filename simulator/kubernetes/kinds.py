@@ -7,6 +7,7 @@ from typing import Any
 
 from simulator.provenance import Provenance, rule
 
+from . import schema
 from .resources import Resource
 
 Json = dict[str, Any]
@@ -28,7 +29,9 @@ _ANSWERED_WITH_OBJECT = {"Pod", "Service", "ServiceAccount"}
 _TEMPLATE: Json = {"metadata": {}, "spec": {"containers": None}}
 _ZERO: dict[str, Json] = {
     "ClusterRole": {"rules": None},
+    "CustomResourceDefinition": {"spec": {"names": {}}, "status": {}},
     "Deployment": {"spec": {"selector": None, "template": _TEMPLATE, "strategy": {}}, "status": {}},
+    "Event": schema.ALWAYS_THERE["Event"],
     "Lease": {"spec": {}},
     "Namespace": {"spec": {}, "status": {}},
     "Node": {"spec": {}, "status": {}},
@@ -37,6 +40,7 @@ _ZERO: dict[str, Json] = {
     "ReplicaSet": {"spec": {"selector": None, "template": _TEMPLATE}, "status": {}},
     "Role": {"rules": None},
     "Service": {"spec": {}, "status": {"loadBalancer": {}}},
+    "TokenReview": {"spec": {}, "status": {}},
 }
 
 
@@ -102,6 +106,55 @@ def quality_of_service(spec: Json) -> str:
         if not {"cpu", "memory"} <= limits.keys() or any(limits.get(name) != requests[name] for name in requests):
             return "Burstable"
     return "Guaranteed"
+
+
+_METADATA = (
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
+_HEAD = ("kind", "apiVersion", "metadata")
+_MEMBERS = {
+    "Event": (
+        *_HEAD,
+        "involvedObject",
+        "reason",
+        "message",
+        "source",
+        "firstTimestamp",
+        "lastTimestamp",
+        "count",
+        "type",
+        "eventTime",
+    ),
+    "Secret": (*_HEAD, "immutable", "data", "type"),
+}
+"""Members of kinds whose order was looked at; those of the others stay in the order in which they were sent."""
+
+
+@rule("kubernetes", "order of the metadata", Provenance.RECORDED, "errors.yaml fieldValidation-Strict-mergepatch")
+@rule("kubernetes", "order of an Event's members", Provenance.REPORTED, "kubectl get event -o json")
+@rule("kubernetes", "a Secret's data comes before its type", Provenance.RECORDED, "server-side-apply.yaml Secret")
+def arranged(obj: Json) -> Json:
+    """The object with its members in the order in which the API server writes them."""
+    arranged = _in_order(obj, _MEMBERS.get(obj.get("kind", ""), ()))
+    return arranged | {"metadata": _in_order(obj["metadata"], _METADATA)}
+
+
+def _in_order(members: Json, names: tuple[str, ...]) -> Json:
+    return {name: members[name] for name in names if name in members} | members
 
 
 def specification(obj: Json) -> Json:

@@ -28,8 +28,8 @@ _LONGEST_NUMBER = 20
 """Characters that a number of 64 bits can have at most."""
 
 
-def _expired(message: str) -> Refusal:
-    return refuse(410, "Expired", message)
+_NOW = -1
+"""The revision of a token that goes on in the list as it is now."""
 
 
 def version_of(text: str) -> int | None:
@@ -83,6 +83,7 @@ def read(cluster: Cluster, resource: Resource, namespace: str, query: QueryParam
     limit = 0 if asked == 0 else given
     if token := query.get("continue"):
         revision, start = _position(token, namespace)
+        revision = cluster.store.revision if revision == _NOW else revision
     elif asked and (limit or query.get("resourceVersionMatch") == "Exact"):
         revision = asked
     if max(revision, asked or 0) > cluster.store.revision:
@@ -94,9 +95,7 @@ def read(cluster: Cluster, resource: Resource, namespace: str, query: QueryParam
             else cluster.store.at(revision, resource.key, namespace)
         )
     except Compacted:
-        raise _expired(
-            _CONTINUE_EXPIRED if token else "The resourceVersion for the provided list is too old."
-        ) from None
+        raise _too_old(token, start, namespace) from None
     rest = [obj for obj in objects if _place(obj) >= start and (chosen is None or chosen(obj))]
     return _page(rest, revision, limit, namespace, counted=chosen is None)
 
@@ -107,6 +106,15 @@ _CONTINUE_EXPIRED = (
     "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list."
 )
+
+
+@rule("kubernetes", "an expired list can be gone on with", Provenance.RECORDED, "watch.yaml list.errors.expired")
+def _too_old(token: str | None, start: tuple[str, str], namespace: str) -> Refusal:
+    if not token:
+        return refuse(410, "Expired", "The resourceVersion for the provided list is too old.")
+    refusal = refuse(410, "Expired", _CONTINUE_EXPIRED)
+    refusal.extra["metadata"] = {"continue": _written(_NOW, start if not namespace else ("", start[1]))}
+    return refusal
 
 
 def _too_large(asked: int, current: int) -> Refusal:
@@ -134,9 +142,13 @@ def _page(rest: list[Json], revision: int, limit: int, namespace: str, *, counte
 
 
 def _token(revision: int, last: Json, namespace: str) -> str:
-    place = _place(last)
-    key = place[1] if namespace or not place[0] else key_of(*place)
-    text = json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": f"/{key}\0"}, separators=(",", ":"))
+    namespace, name = ("", _place(last)[1]) if namespace else _place(last)
+    return _written(revision, (namespace, f"{name}\0"))
+
+
+def _written(revision: int, start: tuple[str, str]) -> str:
+    key = key_of(*start) if start[0] else start[1]
+    text = json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": f"/{key}"}, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 

@@ -25,6 +25,15 @@ _LOOK_SECONDS = 0.1
 """Real seconds between two looks at what a container that is followed has printed."""
 
 
+def unserved(query: QueryParams) -> str:
+    """A parameter that asks for what is not known here, when a line was printed or where; empty if there is none."""
+    if query.get("timestamps", "").lower() in ("true", "1"):
+        return "timestamps"
+    if query.get("stream", "All") != "All":
+        return "stream"
+    return next((name for name in ("sinceSeconds", "sinceTime") if query.get(name)), "")
+
+
 @rule("kubernetes", "logs of a pod's container", Provenance.RECORDED, "kubernetes/client-traffic.yaml logs")
 def answer(cluster: Cluster, pod: Json, query: QueryParams) -> Response:
     """The log of the container that the query names, cut and followed as it asks."""
@@ -34,7 +43,7 @@ def answer(cluster: Cluster, pod: Json, query: QueryParams) -> Response:
         return Response(status_code=204)
     if query.get("previous") == "true":
         container = _before(pod, container)
-    text = _read(cluster, pod, container)
+    text = read(cluster, pod, container)
     printed = len(text)
     if query.get("tailLines"):
         lines = lists.whole_number(query, "tailLines")
@@ -42,8 +51,17 @@ def answer(cluster: Cluster, pod: Json, query: QueryParams) -> Response:
     if limit := lists.whole_number(query, "limitBytes"):
         text = text[:limit]
     if query.get("follow") == "true" and not limit:
-        return StreamingResponse(_followed(cluster, pod, container, text, printed), media_type="text/plain")
-    return Response(text, media_type="text/plain")
+        return _plain(_followed(cluster, pod, container, text, printed))
+    return _plain(_whole(text))
+
+
+@rule("kubernetes", "a log is text of no told length", Provenance.RECORDED, "kubernetes/client-traffic.yaml logs")
+def _plain(text: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(text, headers={"Content-Type": "text/plain"})
+
+
+async def _whole(text: bytes) -> AsyncIterator[bytes]:
+    yield text
 
 
 @rule("kubernetes", "the log before a restart", Provenance.DOCUMENTED, "kubectl logs --previous")
@@ -70,18 +88,24 @@ def _check(query: QueryParams) -> None:
             raise invalid("PodLogOptions", "", None, [Cause.invalid(name, str(number), why)])
 
 
-def _read(cluster: Cluster, pod: Json, container: str) -> bytes:
+def read(cluster: Cluster, pod: Json, container: str) -> bytes:
+    """What the container has printed since it was last started."""
     assert cluster.pod_log is not None
     return cluster.pod_log(pod["metadata"]["namespace"], pod["metadata"]["name"], container)
 
 
-@rule("kubernetes", "a followed log ends with its container", Provenance.DOCUMENTED, "kubectl logs --follow")
 async def _followed(cluster: Cluster, pod: Json, container: str, first: bytes, printed: int) -> AsyncIterator[bytes]:
-    """What was printed, and then what is, until the container ends or is started anew."""
     yield first
+    async for text in onward(cluster, pod, container, printed):
+        yield text
+
+
+@rule("kubernetes", "a followed log ends with its container", Provenance.DOCUMENTED, "kubectl logs --follow")
+async def onward(cluster: Cluster, pod: Json, container: str, printed: int) -> AsyncIterator[bytes]:
+    """What is printed after the first ``printed`` bytes, until the container ends or is started anew."""
     while True:
-        running = _is_running(cluster, pod, container)
-        text = _read(cluster, pod, container)
+        running = is_running(cluster, pod, container)
+        text = read(cluster, pod, container)
         if len(text) < printed:
             return
         if len(text) > printed:
@@ -92,7 +116,8 @@ async def _followed(cluster: Cluster, pod: Json, container: str, first: bytes, p
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _is_running(cluster: Cluster, pod: Json, container: str) -> bool:
+def is_running(cluster: Cluster, pod: Json, container: str) -> bool:
+    """Whether the container runs, in this very pod."""
     metadata = pod["metadata"]
     now = cluster.store.get("pods", metadata["namespace"], metadata["name"])
     if now is None or now["metadata"]["uid"] != metadata["uid"]:

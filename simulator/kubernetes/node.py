@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import shutil
 import zlib
 from contextlib import AbstractAsyncContextManager
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from .cluster import Cluster
 
 Json = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 _HOST_IP = "10.224.0.4"
 _TICK_SECONDS = 1.0
@@ -65,7 +68,6 @@ class Node:
                 self._see("ADDED", pod)
             while True:
                 await self._next()
-                self._renew_tokens()
         finally:
             runs, self._runs = self._runs, {}
             await asyncio.gather(*(run.end() for run in runs.values()), *self._ending)
@@ -89,12 +91,20 @@ class Node:
         return self._runs.get(found["metadata"]["uid"]) if found else None
 
     async def _next(self) -> None:
-        """Take in one change of the cluster, or wait a moment while there is none."""
+        """Take in one change of the cluster, or wait a moment while there is none. One pod's trouble is its own."""
         try:
             async with asyncio.timeout(_TICK_SECONDS):
-                kind, resource, obj = await self._changes.get()
+                change = await self._changes.get()
         except TimeoutError:
-            return
+            change = None
+        try:
+            if change is not None:
+                self._take_in(*change)
+            self._renew_tokens()
+        except Exception:
+            logger.exception("the node of cluster %s could not take in a change", self._cluster.state.name)
+
+    def _take_in(self, kind: str, resource: str, obj: Json) -> None:
         if resource == "pods":
             self._see(kind, obj)
         elif resource in ("secrets", "configmaps"):
@@ -132,9 +142,11 @@ class Node:
 
     async def _finish(self, run: PodRun) -> None:
         self._kubelet.note(run.pod, "Killing", "Stopping containers")
-        await run.end()
-        self._finishing.discard(run.pod["metadata"]["uid"])
-        self._remove(run.pod)
+        try:
+            await run.end()
+        finally:
+            self._finishing.discard(run.pod["metadata"]["uid"])
+            self._remove(run.pod)
 
     def _remove(self, pod: Json) -> None:
         metadata = pod["metadata"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -169,11 +168,12 @@ class Endpoint:
         if self._request.query_params.get("force"):
             cause = Cause.forbidden("force", "may not be specified for non-apply patch")
             raise invalid_options("PatchOptions", cause)
-        patch = bodies.patch(data, operations=content_type == patches.JSON_PATCH)
+        patch, twice = bodies.patch(data, operations=content_type == patches.JSON_PATCH)
         kind = "Scale" if self._part == "scale" else self._resource.kind
 
         def change(live: Json) -> Json:
-            return _checked(kind, patches.patched(content_type, kind, live, patch), options)
+            patched = patches.patched(content_type, kind, live, patch)
+            return _checked(kind, patched, patches.described(content_type, patch, patched), twice, options)
 
         return self._one(form, await self._changed(change, options), 200, options)
 
@@ -183,7 +183,7 @@ class Endpoint:
             raise invalid_options("PatchOptions", cause)
         if self._part == "scale":
             raise bad_request("the simulator does not apply to scale")
-        body = bodies.from_yaml(data)
+        body = bodies.applied(data, options)
         obj, created = await apply.apply(
             self._cluster, self._resource, self._namespace, self._name, body, options, self._part
         )
@@ -209,16 +209,18 @@ class Endpoint:
 
 
 @rule("kubernetes", "a patch with bad fields is 422", Provenance.RECORDED, "errors.yaml fieldValidation-Strict-smp")
-def _checked(kind: str, patched: Json, options: Options) -> Json:
-    """The result of a patch, checked for unknown fields and wrong types as the field validation asks."""
-    problems = [f'unknown field "{path}"' for path in schema.unknown_fields(kind, patched)]
+def _checked(kind: str, patched: Json, value: str, twice: list[str], options: Options) -> Json:
+    """The result of a patch, checked for unknown fields and wrong types as the field validation asks.
+
+    ``value`` is the patch as messages show it, ``twice`` what is wrong with the patch itself.
+    """
+    problems = twice + [f'unknown field "{path}"' for path in schema.unknown_fields(kind, patched)]
     complaint = schema.type_complaint(kind, patched)
-    if problems and options.field_validation == "Strict":
+    if problems and not complaint and options.field_validation == "Strict":
         complaint = f"strict decoding error: {', '.join(problems)}"
     elif options.field_validation == "Warn":
         options.warnings.extend(problems)
     if complaint:
-        value = json.dumps(json.dumps(patched, separators=(",", ":")))
         raise invalid("", "", None, [Cause.invalid("patch", value, complaint)])
     return patched
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from datetime import timedelta
+from email.utils import format_datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,9 +24,16 @@ from .errors import no_such_path
 from .openapi_schemas import components, kind_of, reference
 from .resources import GROUPS, Resource, of_group
 
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
 Json = dict[str, Any]
 
+_ROOTS = (".well-known/openid-configuration", "api", "apis", "version")
+"""Paths beside the groups that have a document of their own."""
+_YEAR = timedelta(days=365)
 _ACCEPTABLE = ("application/json", "application/*", "*/*")
+_HEAD = {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "1.36"}}
 _PATCHES = (patches.APPLY, patches.JSON_PATCH, patches.MERGE, patches.STRATEGIC)
 _FIELD_VALIDATION = {"name": "fieldValidation", "in": "query", "schema": {"type": "string", "uniqueItems": True}}
 
@@ -34,11 +43,17 @@ def _path(group: str) -> str:
 
 
 @cache
+def _paths() -> list[str]:
+    return sorted([*_ROOTS, *map(_path, GROUPS)])
+
+
+@cache
 def _document(path: str) -> bytes:
+    if path in _ROOTS:
+        return dump(_HEAD | {"paths": {f"/{path}/": {"get": {"responses": {"200": {"description": "OK"}}}}}})
     group = next(group for group in GROUPS if _path(group) == path)
     paths = {_item(resource): {"patch": _patch(resource)} for resource in of_group(group) if resource.stored}
-    head = {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "1.36"}}
-    return dump(head | {"paths": paths, "components": {"schemas": components(group)}})
+    return dump(_HEAD | {"paths": paths, "components": {"schemas": components(group)}})
 
 
 @cache
@@ -69,13 +84,13 @@ def _hash(path: str) -> str:
 
 
 @rule("kubernetes", "OpenAPI v3 index and documents", Provenance.RECORDED, "client-traffic.yaml openapi_minimum")
-def answer(request: Request, path: str) -> Response:
+@rule("kubernetes", "OpenAPI documents by their hash", Provenance.RECORDED, "discovery.yaml openapi_v3.document")
+def answer(cluster: Cluster, request: Request, path: str) -> Response:
     """GET below /openapi. Version 2 is not served, which clients take for an answer when version 3 is."""
-    paths = [_path(group) for group in GROUPS]
     if path.rstrip("/") == "/openapi/v3":
-        return _index(request, paths)
+        return _index(request)
     name = path.removeprefix("/openapi/v3/").rstrip("/")
-    if name not in paths:
+    if name not in _paths():
         raise no_such_path()
     if not _accepts(request):
         return Response(status_code=406)
@@ -85,6 +100,8 @@ def answer(request: Request, path: str) -> Response:
         return Response(status_code=301, headers={"Location": f"/openapi/v3/{name}?hash={right}"})
     headers = {"ETag": f'"{right}"', "Vary": "Accept"}
     headers["Cache-Control"] = "public, immutable" if given else "no-cache, private"
+    if given:
+        headers["Expires"] = format_datetime(cluster.clock.now() + _YEAR, usegmt=True)
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("Accept-Encoding", ""):
@@ -106,8 +123,15 @@ def _accepts(request: Request) -> bool:
     return any(part.partition(";")[0].strip() in _ACCEPTABLE for part in accepted.split(","))
 
 
-def _index(request: Request, paths: list[str]) -> Response:
-    listed = {path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={_hash(path)}"} for path in paths}
+@rule("kubernetes", "what the OpenAPI index lists", Provenance.RECORDED, "discovery.yaml openapi_v3.index")
+@doubt(
+    "kubernetes",
+    "what the documents of paths without resources say",
+    "that they can be read",
+    "discovery.yaml openapi_v3.index lists them only",
+)
+def _index(request: Request) -> Response:
+    listed = {path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={_hash(path)}"} for path in _paths()}
     modified = "Thu, 01 Jan 2026 00:00:00 GMT"
     if request.headers.get("If-Modified-Since") == modified:
         return Response(status_code=304, headers={"Last-Modified": modified})

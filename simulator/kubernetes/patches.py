@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import jsonpatch
 import jsonpointer
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
 from . import schema
@@ -32,6 +33,45 @@ def patched(content_type: str, kind: str, obj: Json, patch: Any) -> Json:
         merged: Json = merge(obj, patch)
         return merged
     return strategic(schema.root(kind), obj, patch)
+
+
+@rule("kubernetes", "a bad patch is shown", Provenance.RECORDED, "errors.yaml fieldValidation-Strict-mergepatch, -smp")
+@doubt(
+    "kubernetes",
+    "in which order the inner maps are shown that a JSON patch touched",
+    "in their own; only the outermost is sorted",
+    "errors.yaml has no such case of a JSON patch",
+)
+def described(content_type: str, patch: Any, patched: Json) -> str:
+    """What messages about a patch quote: a strategic patch itself, in Go's words, else the JSON of its result."""
+    if content_type == STRATEGIC:
+        return _quoted(_in_go(patch))
+    return _quoted(json.dumps(_sorted(patched, patch), ensure_ascii=False, separators=(",", ":")))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _sorted(value: Any, patch: Any) -> Any:
+    """``value`` with the maps sorted that the patch goes into."""
+    inner = patch if isinstance(patch, dict) else {}
+    return {
+        name: _sorted(value[name], inner[name])
+        if isinstance(value[name], dict) and isinstance(inner.get(name), dict)
+        else value[name]
+        for name in sorted(value)
+    }
+
+
+def _in_go(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{name}:{_in_go(value[name])}' for name in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_in_go, value))}]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def merge(target: Any, patch: Any) -> Any:

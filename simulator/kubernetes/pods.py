@@ -131,11 +131,30 @@ class PodRun:
         """
         delay = 0.0
         while True:
-            code = await self._run(status, once=once)
-            if policy == "Never" or (policy == "OnFailure" and code == 0):
+            code = await self._attempt(status, once=once)
+            if code is not None and (policy == "Never" or (policy == "OnFailure" and code == 0)):
                 return code
-            await self._back_off(status, delay)
+            if code is not None:
+                await self._back_off(status, delay)
             delay = min(max(delay * 2, _FIRST_BACK_OFF), _LONGEST_BACK_OFF)
+
+    @rule(
+        "kubernetes",
+        "a container that cannot be made is tried again",
+        Provenance.DOCUMENTED,
+        "Kubernetes, Debug Pods: CreateContainerError",
+    )
+    async def _attempt(self, status: ContainerStatus, *, once: bool) -> int | None:
+        """Run a container until it ends; its exit code, or after a while None where it could not be run at all."""
+        try:
+            return await self._run(status, once=once)
+        except Exception as error:
+            logger.exception("container %s of %s could not be run", status.name, self.pod["metadata"]["name"])
+            status.wait("CreateContainerError", str(error))
+            self.events.note(self.pod, "Failed", f"Error: {error}", kind="Warning")
+            self._publish()
+        await self._until(self.cluster.clock.now() + timedelta(seconds=_FIRST_BACK_OFF / self.simulation.weather.speed))
+        return None
 
     @rule(
         "kubernetes",
@@ -231,11 +250,11 @@ class PodRun:
         self._publish()
 
     def _write_volumes(self) -> str | None:
-        """Bring the files up to date; what is missing for that, or None."""
+        """Bring the files up to date; what is in the way of that, or None."""
         try:
             self.volumes.write()
-        except MissingReferenceError as missing:
-            return str(missing)
+        except (MissingReferenceError, OSError, ValueError) as problem:
+            return str(problem)
         return None
 
     def _current(self) -> Json | None:

@@ -114,7 +114,7 @@ async def create(
     validation.check(resource, obj)
     _check_free(cluster, resource, obj)
     if options.dry_run:
-        return obj
+        return kinds.arranged(obj)
     allocation.allocate(cluster, obj)
     return cluster.store.put(resource.key, obj)
 
@@ -193,7 +193,7 @@ async def replace(
         validation.check(resource, new, live)
         if cluster.store.get(resource.key, namespace, name) is not live:
             continue
-        return new if options.dry_run else commit(cluster, resource, new)
+        return kinds.arranged(new) if options.dry_run else commit(cluster, resource, new)
     raise modified(resource, name)
 
 

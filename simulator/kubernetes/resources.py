@@ -100,6 +100,7 @@ RESOURCES: tuple[Resource, ...] = (
         "xPOwRZ+Yhw8=",
         categories=_ALL,
         subresources=(
+            Subresource("attach", "PodAttachOptions", ("create", "get")),
             Subresource("exec", "PodExecOptions", ("create", "get")),
             Subresource("log", "Pod", ("get",)),
             _status("Pod"),
@@ -221,7 +222,6 @@ class LeftOut:
     subresources: frozenset[str] = frozenset(
         {
             "nodes/proxy",
-            "pods/attach",
             "pods/binding",
             "pods/ephemeralcontainers",
             "pods/eviction",

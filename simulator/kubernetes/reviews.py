@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
-from . import authorization, schema, tokens
+from . import authorization, managed_fields, schema, tokens
 from .authorization import Attributes
 from .context import Options, User
 from .errors import bad_request
+from .managed_fields import Manager
 from .resources import Resource
 
 if TYPE_CHECKING:
@@ -36,7 +37,15 @@ def answer(cluster: Cluster, resource: Resource, body: Json, namespace: str, opt
     status = (
         _token(cluster, spec) if resource.kind == "TokenReview" else _access(resource.kind, spec, namespace, options)
     )
-    return review | {"metadata": {}, "spec": spec, "status": status}
+    metadata = _token_metadata(cluster, spec, options) if resource.kind == "TokenReview" else {}
+    return review | {"metadata": metadata, "spec": spec, "status": status}
+
+
+@rule("kubernetes", "a TokenReview says who asked", Provenance.RECORDED, "tokens-and-oidc.yaml token_review.path")
+def _token_metadata(cluster: Cluster, spec: Json, options: Options) -> Json:
+    review = {"kind": "TokenReview", "metadata": {}, "spec": spec}
+    manager = Manager(options.manager, "Update", "authentication.k8s.io/v1")
+    return {"managedFields": managed_fields.encode(managed_fields.updated(None, review, {}, manager, cluster.now()))}
 
 
 def _token(cluster: Cluster, spec: Json) -> Json:

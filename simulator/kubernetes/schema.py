@@ -214,13 +214,19 @@ def _fits(type_name: str, value: Any) -> bool:
     return isinstance(value, str)
 
 
+ALWAYS_THERE: dict[str, Json] = {"Event": {"eventTime": None, "reportingComponent": "", "reportingInstance": ""}}
+"""Members that are there even when they are empty."""
+
+
+@rule("kubernetes", "an Event has empty members", Provenance.RECORDED, "kubernetes/lifecycle.yaml events.replicaset")
 def decoded(kind: str, obj: Json) -> Json:
     """``obj`` as the server's typed decoder leaves it: without unknown fields, nulls and empty optional values.
 
     A null in a list is what an item is before anything of it is set.
     """
     result: Json = _decoded(root(kind), obj)
-    return {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": {}} | result
+    head = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": {}}
+    return head | ALWAYS_THERE.get(kind, {}) | result
 
 
 _KEPT_EMPTY = {"containers", "rules"}

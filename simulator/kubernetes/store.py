@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
+from .kinds import arranged
+
 if TYPE_CHECKING:
     from .cluster import ClusterState
 
@@ -121,7 +123,7 @@ class Store:
 
     def _stamped(self, obj: Json) -> Json:
         self._state.revision += 1
-        return obj | {"metadata": obj["metadata"] | {"resourceVersion": str(self._state.revision)}}
+        return arranged(obj | {"metadata": obj["metadata"] | {"resourceVersion": str(self._state.revision)}})
 
     def _tell(self, kind: str, resource: str, key: str, obj: Json, previous: Json | None) -> None:
         if len(self._history) == HISTORY:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 
-from . import registry, schema, signing
+from . import legacy_tokens, registry, schema, signing
 from .context import AUTHENTICATED, Options, User
 from .encoding import timestamp
 from .errors import Cause, bad_request, conflict, invalid, not_found
@@ -27,6 +27,7 @@ _LONGEST = 1 << 32
 _DEFAULT = 3600
 _MOUNTED = 3607
 """The lifetime that only the auto-mounted token asks for; the server then signs a year."""
+_KNOWN_SECONDS = 10.0
 _YEAR = 365 * 24 * 3600
 _CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 _BINDABLE = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}
@@ -166,6 +167,8 @@ class Verdict:
 def authenticated(cluster: Cluster, token: str, audiences: list[str]) -> Verdict:
     """Check a ServiceAccount token for one of the audiences: signature, issuer, time, and what it is bound to."""
     claims = signing.verified(token, cluster.state.keys)
+    if claims is not None and claims.get("iss") == legacy_tokens.ISSUER:
+        return _of_secret(cluster, token, claims, audiences)
     if claims is None or claims.get("iss") != cluster.state.issuer:
         return Verdict()
     now = cluster.clock.seconds()
@@ -173,22 +176,63 @@ def authenticated(cluster: Cluster, token: str, audiences: list[str]) -> Verdict
         return Verdict(error="[invalid bearer token, service account token has expired]")
     good_for = tuple(audience for audience in claims["aud"] if audience in audiences)
     if not good_for:
-        given, wanted = (json.dumps(names) for names in (claims["aud"], audiences))
-        text = f"token audiences {given} is invalid for the target audiences {wanted}"
-        return Verdict(error=f"[invalid bearer token, {text}]")
-    if missing := _missing(cluster, claims["kubernetes.io"]):
+        return _misdirected(claims["aud"], audiences)
+    if missing := _missing_account(cluster, claims["kubernetes.io"]) or _missing_lately(cluster, claims):
         return Verdict(error=f"[invalid bearer token, {missing}]")
     return Verdict(_user(claims), good_for, "")
 
 
-def _missing(cluster: Cluster, facts: Json) -> str:
-    """What is gone of the ServiceAccount and the object that the token is bound to."""
+@rule("kubernetes", "a good token is known for 10 s", Provenance.RECORDED, "use_of_tokens.bound_object_deleted")
+def _missing_lately(cluster: Cluster, claims: Json) -> str:
+    """What is gone that the token is bound to; what was there a moment ago is not looked for again."""
+    now, known = cluster.clock.seconds(), cluster.known_tokens
+    for name in [name for name, until in known.items() if until <= now]:
+        del known[name]
+    if claims["jti"] in known:
+        return ""
+    if missing := _missing_object(cluster, claims["kubernetes.io"]):
+        return missing
+    known[claims["jti"]] = now + _KNOWN_SECONDS
+    return ""
+
+
+def _misdirected(given: list[str], wanted: list[str]) -> Verdict:
+    text = f"token audiences {json.dumps(given)} is invalid for the target audiences {json.dumps(wanted)}"
+    return Verdict(error=f"[invalid bearer token, {text}]")
+
+
+def _of_secret(cluster: Cluster, token: str, claims: Json, audiences: list[str]) -> Verdict:
+    """The verdict on a token that a Secret holds, which is meant for the API server alone."""
+    own = api_audience(cluster)
+    if own not in audiences:
+        return _misdirected([own], audiences)
+    found = legacy_tokens.holder(cluster, token, claims)
+    if isinstance(found, str):
+        return Verdict(error=f"[invalid bearer token, {found}]")
+    return Verdict(found, (own,), "")
+
+
+@rule("kubernetes", "a token ends with its account", Provenance.RECORDED, "use_of_tokens.sa_deleted, recreated_sa")
+def _missing_account(cluster: Cluster, facts: Json) -> str:
+    """Why the ServiceAccount is not the one that the token was made for; empty when it is."""
     namespace, account = facts["namespace"], facts["serviceaccount"]
     stored = cluster.store.get("serviceaccounts", namespace, account["name"])
     if stored is None:
         return f'serviceaccounts "{account["name"]}" not found'
     if stored["metadata"]["uid"] != account["uid"]:
         return f"service account UID ({stored['metadata']['uid']}) does not match claim ({account['uid']})"
+    return ""
+
+
+@doubt(
+    "kubernetes",
+    "what a review says of a token whose bound object is gone, other than that it is not good",
+    "that it has been invalidated",
+    "tokens-and-oidc.yaml use_of_tokens.bound_object_deleted tells of the 401 only",
+)
+def _missing_object(cluster: Cluster, facts: Json) -> str:
+    """What is gone that the token is bound to; empty when it is there."""
+    namespace = facts["namespace"]
     for kind, resource in (("pod", "pods"), ("secret", "secrets")):
         if reference := facts.get(kind):
             obj = cluster.store.get(resource, namespace, reference["name"])

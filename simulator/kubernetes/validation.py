@@ -8,7 +8,7 @@ from typing import Any
 
 from simulator.provenance import Provenance, rule
 
-from . import selectors
+from . import legacy_tokens, selectors
 from . import validation_names as names
 from .errors import Cause, invalid
 from .resources import Resource
@@ -80,6 +80,14 @@ def _secret(obj: Json) -> Causes:
         for key in ("tls.crt", "tls.key"):
             if key not in data:
                 yield Cause.required(f"data[{key}]")
+    elif obj.get("type") == legacy_tokens.TYPE:
+        yield from _account_of(obj)
+
+
+@rule("kubernetes", "a token Secret names its account", Provenance.DOCUMENTED, "Kubernetes, Secrets: token Secrets")
+def _account_of(obj: Json) -> Causes:
+    if not (obj["metadata"].get("annotations") or {}).get(legacy_tokens.ACCOUNT_NAME):
+        yield Cause.required(f"metadata.annotations[{legacy_tokens.ACCOUNT_NAME}]")
 
 
 def _pod(obj: Json) -> Causes:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import copy
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .cluster import Cluster
 
 Json = dict[str, Any]
+
+_log = logging.getLogger(__name__)
 
 CONFIGURATIONS = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
 _ENFORCER_OFF = "admissions.enforcer/disabled"
@@ -169,6 +172,8 @@ class Webhooks:
             raise _FailedError(self._unreachable(hook, "context deadline exceeded")) from None
         except ConnectionError as error:
             raise _FailedError(self._unreachable(hook, str(error))) from None
+        except Exception as error:
+            raise self._broken_down(error) from error
         response: Json = answer.get("response") or {}
         if response.get("uid") != review["request"]["uid"]:
             expected = f'expected response.uid="{review["request"]["uid"]}", got "{response.get("uid", "")}"'
@@ -178,6 +183,12 @@ class Webhooks:
     @rule("kubernetes", "text of an unreachable webhook", Provenance.RECORDED, "errors.yaml webhook-unreachable-Fail")
     def _unreachable(self, hook: _Hook, why: str) -> str:
         return f'failed to call webhook: Post "{hook.url}": {why}'
+
+    @rule("kubernetes", "text of a webhook that answers 500", Provenance.RECORDED, "errors.yaml webhook-http500")
+    def _broken_down(self, error: Exception) -> _FailedError:
+        _log.error("an admission webhook broke down", exc_info=error)
+        why = 'an error on the server ("unknown") has prevented the request from succeeding'
+        return _FailedError(f"failed to call webhook: {why}")
 
     @rule("kubernetes", "a service without pods", Provenance.REPORTED, "limits-and-errors.md admission")
     def _why_nobody(self, hook: _Hook) -> str:
@@ -197,6 +208,8 @@ class Webhooks:
         if options.dry_run:
             how["dryRun"] = ["All"]
         how["fieldManager"] = options.manager
+        if options.asked_validation:
+            how["fieldValidation"] = options.asked_validation
         request: Json = {
             "uid": self._cluster.new_uid(),
             "kind": kind,

@@ -63,9 +63,73 @@ async def test_plain_discovery(api: Api) -> None:
 
 async def test_version_and_health_are_for_everybody(api: Api) -> None:
     anyone = api.as_user("")
-    assert (await anyone.get("/version/"))["gitVersion"] == "v1.36.2"
+    assert (await anyone.get("/version"))["gitVersion"] == "v1.36.2"
+    version = await anyone.ask("GET", "/version/")
+    assert version.text.startswith('{\n  "major": "1",\n  "minor": "36",\n  "emulationMajor": "1",\n')
+    assert version.headers["content-type"] == "application/json"
     for path in ("/healthz", "/livez", "/readyz"):
-        assert (await anyone.ask("GET", path)).text == "ok"
+        health = await anyone.ask("GET", path)
+        assert health.text == "ok"
+        assert health.headers["content-type"] == "text/plain; charset=utf-8"
+        assert health.headers["x-content-type-options"] == "nosniff"
+    assert "[+]ping ok\n" in (await anyone.ask("GET", "/readyz?verbose")).text
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        *((f"{path}/", 200) for path in ("/api", "/apis", "/version", f"{N}/configmaps", f"{N}/serviceaccounts/wi")),
+        *((f"{path}/", 404) for path in ("/healthz", "/livez", "/readyz")),
+    ],
+)
+async def test_a_slash_at_the_end_is_passed_over_except_after_a_health_path(
+    api: Api, cluster: Cluster, path: str, code: int
+) -> None:
+    await cluster.create("serviceaccounts", {"metadata": {"name": "wi"}}, namespace="f1")
+    assert (await api.ask("GET", path)).status_code == code
+
+
+REFUSED = [
+    ("GET", f"{N}/secrets", 'secrets is forbidden: User "{user}" cannot list resource "secrets" in API group "" in the '
+     'namespace "f1"', {"kind": "secrets"}),
+    ("GET", f"{N}/secrets/x", 'secrets "x" is forbidden: User "{user}" cannot get resource "secrets" in API group "" '
+     'in the namespace "f1"', {"name": "x", "kind": "secrets"}),
+    ("POST", f"{N}/pods", 'pods is forbidden: User "{user}" cannot create resource "pods" in API group "" in the '
+     'namespace "f1"', {"kind": "pods"}),
+    ("POST", f"{N}/serviceaccounts/wi/token", 'serviceaccounts "wi" is forbidden: User "{user}" cannot create resource '
+     '"serviceaccounts/token" in API group "" in the namespace "f1"', {"name": "wi", "kind": "serviceaccounts"}),
+    ("DELETE", "/apis/apps/v1/deployments", 'deployments.apps is forbidden: User "{user}" cannot deletecollection '
+     'resource "deployments" in API group "apps" at the cluster scope', {"group": "apps", "kind": "deployments"}),
+    ("GET", "/metrics", 'forbidden: User "{user}" cannot get path "/metrics"', {}),
+    ("GET", "/healthz/", 'forbidden: User "{user}" cannot get path "/healthz/"', {}),
+    ("POST", "/version", 'forbidden: User "{user}" cannot post path "/version"', {}),
+]  # fmt: skip
+REFUSED_TO_THE_ANONYMOUS = [
+    *REFUSED,
+    *(("GET", path, f'forbidden: User "{{user}}" cannot get path "{path}"', {})
+      for path in ("/api", "/apis", "/openapi/v3", "/openid/v1/jwks", "/.well-known/openid-configuration")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("user", "method", "path", "message", "details"),
+    [
+        *(("system:serviceaccount:f1:wi", *row) for row in REFUSED),
+        *(("system:anonymous", *row) for row in REFUSED_TO_THE_ANONYMOUS),
+    ],
+)
+async def test_who_may_not_is_told_what(
+    api: Api, cluster: Cluster, user: str, method: str, path: str, message: str, details: dict[str, str]
+) -> None:
+    await cluster.create("serviceaccounts", {"metadata": {"name": "wi"}}, namespace="f1")
+    token = ""
+    if user != "system:anonymous":
+        token = (await api.post(f"{N}/serviceaccounts/wi/token", {}))["status"]["token"]
+    response = await api.as_user(token).ask(method, path, None if method == "GET" else {})
+    status = response.json()
+    assert (response.status_code, status["reason"]) == (403, "Forbidden")
+    assert (status["message"], status["details"]) == (message.format(user=user), details)
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_the_first_acceptable_form_wins(api: Api) -> None:
@@ -86,14 +150,6 @@ async def test_a_table_includes_whole_objects_on_request(api: Api) -> None:
     accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
     table = await api.get(f"{N}/serviceaccounts/default?includeObject=Object", accept)
     assert table["rows"][0]["object"]["kind"] == "ServiceAccount"
-
-
-async def test_the_anonymous_are_told_who_they_are(api: Api) -> None:
-    response = await api.as_user("").ask("GET", f"{N}/pods")
-    expected = 'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" in the namespace'
-    assert (response.status_code, response.json()["message"]) == (403, f'{expected} "f1"')
-    keys = await api.as_user("").ask("GET", "/openid/v1/jwks")
-    assert keys.json()["message"] == 'forbidden: User "system:anonymous" cannot get path "/openid/v1/jwks"'
 
 
 async def test_a_token_that_nobody_knows_is_unauthorized(api: Api) -> None:
@@ -165,7 +221,8 @@ async def test_logs_of_a_container(api: Api, cluster: Cluster) -> None:
     stored["spec"]["nodeName"] = "n1"
     cluster.write("pods", stored)
     response = await api.ask("GET", f"{N}/pods/p/log?container=d", accept="application/json")
-    assert (response.text, response.headers["content-type"]) == ("f1/p/d\none\ntwo\n", "text/plain; charset=utf-8")
+    assert (response.text, response.headers["content-type"]) == ("f1/p/d\none\ntwo\n", "text/plain")
+    assert "content-length" not in response.headers
     assert (await api.ask("GET", f"{N}/pods/p/log?container=d&tailLines=1")).text == "two\n"
     which = await api.ask("GET", f"{N}/pods/p/log")
     assert which.json()["message"] == "a container name must be specified for pod p, choose one of: [c d]"

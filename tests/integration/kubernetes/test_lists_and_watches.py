@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from one_cluster import Api
+from one_cluster import Api, OneCluster
 from starlette.datastructures import QueryParams
 
 from simulator.kubernetes.cluster import Cluster
@@ -92,9 +92,95 @@ async def test_label_selectors(api: Api, five: Cluster, selector: str, expected:
     assert names(response.json()) == expected.split()
 
 
+@pytest.mark.parametrize(
+    ("collection", "fields"),
+    [
+        ("configmaps", "metadata.name metadata.namespace"),
+        (
+            "pods",
+            "metadata.name metadata.namespace spec.nodeName spec.serviceAccountName spec.hostNetwork status.phase "
+            "status.podIP",
+        ),
+        (
+            "events",
+            "metadata.name involvedObject.kind involvedObject.name involvedObject.namespace involvedObject.uid reason "
+            "type",
+        ),
+        ("secrets", "metadata.name type"),
+        ("namespaces", "metadata.name status.phase"),
+    ],
+)
+async def test_fields_that_can_be_selected_by(api: Api, collection: str, fields: str) -> None:
+    for name in fields.split():
+        assert names(await api.get(f"/api/v1/{collection}?fieldSelector={name}%3Dnobody-has-this")) == []
+    unknown = await api.ask("GET", f"/api/v1/{collection}?fieldSelector=metadata.uid%3Dx")
+    assert unknown.status_code == 400
+
+
 async def test_field_selectors(api: Api, five: Cluster) -> None:
     assert names(await api.get(f"{SECRETS}?fieldSelector=metadata.name%3Ds3")) == ["s3"]
     assert names(await api.get(f"{SECRETS}?fieldSelector=type%21%3DOpaque")) == []
+
+
+MATCH = 'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: '
+BAD_LISTS = [
+    ("limit=1&continue=abc", 400, "invalid continue token: "),
+    ("continue=abc&resourceVersion=5", 400, "specifying resource version is not allowed when using continue"),
+    ("limit=abc", 400, 'strconv.ParseInt: parsing "abc": invalid syntax'),
+    ("resourceVersionMatch=Exact", 422, MATCH),
+    ("sendInitialEvents=true", 422, "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: "),
+    ("watch=true&sendInitialEvents=true", 422, f"{MATCH}sendInitialEvents requires setting resourceVersionMatch to "
+     "NotOlderThan"),
+    ("watch=true&timeoutSeconds=abc", 400, 'strconv.ParseInt: parsing "abc": invalid syntax'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "code", "message"), BAD_LISTS, ids=[row[0] for row in BAD_LISTS])
+async def test_lists_and_watches_that_cannot_be(api: Api, query: str, code: int, message: str) -> None:
+    response = await api.ask("GET", f"{SECRETS}?{query}")
+    assert response.status_code == code
+    assert response.json()["message"].startswith(message)
+
+
+async def test_any_revision_is_a_whole_list(api: Api, five: Cluster) -> None:
+    body = await api.get(f"{SECRETS}?limit=2&resourceVersion=0")
+    assert names(body) == ["s0", "s1", "s2", "s3", "s4"]
+    assert "continue" not in body["metadata"]
+    assert names(await api.get(f"{SECRETS}?resourceVersion=1")) == names(body)
+
+
+async def test_a_page_at_a_revision_shows_that_one(api: Api, five: Cluster) -> None:
+    revision = five.store.revision
+    five.remove("secrets", "s0", "f1")
+    for query in (f"limit=9&resourceVersion={revision}", f"resourceVersion={revision}&resourceVersionMatch=Exact"):
+        assert names(await api.get(f"{SECRETS}?{query}")) == ["s0", "s1", "s2", "s3", "s4"]
+
+
+def restarted(five: Cluster) -> Api:
+    """The API server after a restart, when it remembers no history, and one write more."""
+    cluster = Cluster(five.state, five.clock)
+    cluster.write("secrets", {"metadata": {"name": "s9", "namespace": "f1"}})
+    return Api(OneCluster(cluster, five.clock))
+
+
+@pytest.mark.parametrize("query", ["limit=2&resourceVersion=1", "resourceVersion=1&resourceVersionMatch=Exact"])
+async def test_a_list_from_before_the_remembered_history_has_expired(five: Cluster, query: str) -> None:
+    status = (await restarted(five).ask("GET", f"{SECRETS}?{query}")).json()
+    assert (status["code"], status["reason"]) == (410, "Expired")
+    assert status["message"] == "The resourceVersion for the provided list is too old."
+    assert (status["metadata"], "details" in status) == ({}, False)
+
+
+@pytest.mark.parametrize("collection", [SECRETS, "/api/v1/secrets"])
+async def test_an_expired_page_can_be_gone_on_with_from_the_present(api: Api, five: Cluster, collection: str) -> None:
+    token = (await api.get(f"{collection}?limit=2"))["metadata"]["continue"]
+    five.write("secrets", {"metadata": {"name": "s8", "namespace": "f1"}})
+    restored = restarted(five)
+    status = (await restored.ask("GET", f"{collection}?limit=2&continue={token}")).json()
+    assert (status["code"], status["reason"]) == (410, "Expired")
+    assert status["message"].startswith("The provided continue parameter is too old to display a consistent list")
+    rest = await restored.get(f"{collection}?limit=9&continue={status['metadata']['continue']}")
+    assert names(rest) == ["s2", "s3", "s4", "s8", "s9"]
 
 
 async def test_a_list_in_a_missing_namespace_is_empty(api: Api) -> None:
@@ -114,6 +200,34 @@ async def test_a_watch_answers_one_document_per_line(api: Api, five: Cluster) ->
     assert response.headers["content-type"] == "application/json"
     assert [(event["type"], event["object"]["metadata"]["name"]) for event in events] == [("ADDED", "s1")]
     assert events[0]["object"]["kind"] == "Secret"
+
+
+NOBODY = "timeoutSeconds=1&fieldSelector=metadata.name%3Dnobody"
+INITIAL = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+
+
+@pytest.mark.parametrize(
+    ("path", "types"),
+    [
+        (f"{SECRETS}?watch=1&{NOBODY}&resourceVersion=99999999", []),
+        (f"/api/v1/namespaces/nons/secrets?watch=1&{NOBODY}", []),
+        (f"{SECRETS}?watch=1&{NOBODY}&{INITIAL}", []),
+        (f"{SECRETS}?watch=1&{NOBODY}&{INITIAL}&allowWatchBookmarks=true", ["BOOKMARK"]),
+        (f"{SECRETS}?watch=true&timeoutSeconds=1&resourceVersion=0", ["ADDED"] * 5),
+        ("/api/v1/secrets?watch=true&timeoutSeconds=1", ["ADDED"] * 5),
+        ("/api/v1/watch/namespaces/f1/secrets?timeoutSeconds=1", ["ADDED"] * 5),
+    ],
+)
+async def test_what_a_watch_begins_with(api: Api, five: Cluster, path: str, types: list[str]) -> None:
+    response = await api.ask("GET", path)
+    events = [json.loads(line) for line in response.text.splitlines()]
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert [event["type"] for event in events] == types
+
+
+async def test_a_single_object_is_not_watched_and_yaml_is_no_form_of_a_watch(api: Api, five: Cluster) -> None:
+    assert (await api.get(f"{SECRETS}/s1?watch=true"))["kind"] == "Secret"
+    assert (await api.ask("GET", f"{SECRETS}?watch=true", accept="application/yaml")).status_code == 406
 
 
 class Watcher:
@@ -140,6 +254,25 @@ async def test_a_watch_from_a_revision_shows_what_came_after(five: Cluster) -> N
     assert obj["metadata"]["resourceVersion"] == str(five.store.revision)
 
 
+async def test_a_held_object_is_modified_before_it_is_deleted(api: Api, five: Cluster) -> None:
+    held = {"metadata": {"name": "held", "finalizers": ["ex.io/hold"]}}
+    await five.create("secrets", held, namespace="f1")
+    watcher = Watcher(five, f"resourceVersion={five.store.revision}")
+    await api.ask("DELETE", f"{SECRETS}/held")
+    kind, obj = await watcher.next()
+    assert (kind, "deletionTimestamp" in obj["metadata"]) == ("MODIFIED", True)
+    await api.merge(f"{SECRETS}/held", {"metadata": {"finalizers": None}})
+    assert (await watcher.next())[0] == "DELETED"
+
+
+async def test_bookmarks_come_shortly_before_the_end(api: Api, five: Cluster) -> None:
+    query = "watch=true&timeoutSeconds=2&fieldSelector=metadata.name%3Dnobody&allowWatchBookmarks=true"
+    bookmark = json.loads((await api.ask("GET", f"{SECRETS}?{query}")).text)
+    metadata = {"resourceVersion": str(five.store.revision)}
+    shape = {"kind": "Secret", "apiVersion": "v1", "metadata": metadata}
+    assert bookmark == {"type": "BOOKMARK", "object": shape}
+
+
 async def test_a_write_that_changes_nothing_is_no_event(five: Cluster) -> None:
     before = five.store.revision
     five.write("secrets", five.get("secrets", "s1", "f1") or {})
@@ -158,12 +291,6 @@ async def test_initial_events_end_with_a_bookmark(five: Cluster) -> None:
     }
 
 
-async def test_initial_events_need_their_match(api: Api) -> None:
-    response = await api.ask("GET", f"{SECRETS}?watch=true&sendInitialEvents=true")
-    assert response.status_code == 422
-    assert "requires setting resourceVersionMatch to NotOlderThan" in response.json()["message"]
-
-
 async def test_leaving_and_entering_a_selector(five: Cluster) -> None:
     watcher = Watcher(five, f"resourceVersion={five.store.revision}&labelSelector=parity%3Deven")
     five.write("secrets", {"metadata": {"name": "s0", "namespace": "f1", "labels": {"parity": "odd"}}})
@@ -175,9 +302,10 @@ async def test_leaving_and_entering_a_selector(five: Cluster) -> None:
     assert (kind, obj["metadata"]["name"]) == ("ADDED", "s1")
 
 
-async def test_a_watch_from_before_the_remembered_history_has_expired(five: Cluster) -> None:
+@pytest.mark.parametrize("form", [Form(), Form("Table")])
+async def test_a_watch_from_before_the_remembered_history_has_expired(five: Cluster, form: Form) -> None:
     restored = Cluster(five.state, five.clock)
-    kind, status = await Watcher(restored, "resourceVersion=1").next()
+    kind, status = await Watcher(restored, "resourceVersion=1", form).next()
     assert (kind, status["code"], status["reason"]) == ("ERROR", 410, "Expired")
     assert status["message"] == f"too old resource version: 1 ({five.store.revision})"
 

@@ -34,6 +34,18 @@ def references(value: Any) -> Iterator[str]:
             yield from references(item)
 
 
+async def test_the_index_lists_groups_and_what_is_beside_them(api: Api) -> None:
+    response = await api.ask("GET", "/openapi/v3")
+    listed = response.json()["paths"]
+    assert list(listed) == sorted([*PATHS, ".well-known/openid-configuration", "api", "apis", "version"])
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "etag" not in response.headers
+    modified = {"If-Modified-Since": response.headers["last-modified"]}
+    assert (await api.http.get("/openapi/v3", headers=modified)).status_code == 304
+    for path in ("version", ".well-known/openid-configuration"):
+        assert list((await api.get(listed[path]["serverRelativeURL"]))["paths"]) == [f"/{path}/"]
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_document_has_everything_that_it_refers_to(api: Api, path: str) -> None:
     found = await document(api, path)
@@ -112,8 +124,10 @@ async def test_a_document_is_kept_by_its_hash(api: Api) -> None:
     url = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
     fresh = await api.ask("GET", url)
     assert fresh.headers["cache-control"] == "public, immutable"
+    assert fresh.headers["expires"] == "Tue, 01 Jun 2027 12:00:00 GMT"
     unhashed = await api.ask("GET", "/openapi/v3/apis/apps/v1")
     assert (unhashed.headers["cache-control"], unhashed.content) == ("no-cache, private", fresh.content)
+    assert "expires" not in unhashed.headers
     stale = await api.ask("GET", "/openapi/v3/apis/apps/v1?hash=0")
     assert (stale.status_code, stale.headers["location"], stale.content) == (301, url, b"")
     again = await api.http.get(url, headers={"If-None-Match": fresh.headers["etag"]})

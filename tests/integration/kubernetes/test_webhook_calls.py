@@ -86,13 +86,13 @@ async def add_container(review: Json) -> Json:
 
 async def test_a_dry_run_shows_what_the_webhook_does(api: Api, cluster: Cluster) -> None:
     hook = await install(cluster, add_label)
-    created = await api.post(f"{N}/pods?dryRun=All&fieldManager=me", pod())
+    created = await api.post(f"{N}/pods?dryRun=All&fieldManager=me&fieldValidation=Strict", pod())
     assert created["metadata"]["labels"]["mutated"] == "yes"
     assert cluster.list("pods") == []
     request = hook.requests[0]
     assert request["dryRun"] is True
     expected = {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", "dryRun": ["All"], "fieldManager": "me"}
-    assert request["options"] == expected
+    assert request["options"] == expected | {"fieldValidation": "Strict"}
 
 
 async def test_the_review_shows_the_pod_after_service_account_admission(api: Api, cluster: Cluster) -> None:
@@ -104,11 +104,21 @@ async def test_the_review_shows_the_pod_after_service_account_admission(api: Api
     assert (request["operation"], request["name"], request["namespace"]) == ("CREATE", "p", "f1")
     assert request["oldObject"] is None
     assert request["userInfo"]["username"] == "masterclient"
+    assert list(request["options"]) == ["kind", "apiVersion", "fieldManager"]
     seen = request["object"]
     assert seen["spec"]["serviceAccountName"] == "default"
     assert seen["spec"]["volumes"][0]["name"].startswith("kube-api-access-")
     assert "managedFields" in seen["metadata"]
     assert "uid" not in seen["metadata"]
+
+
+@pytest.mark.parametrize("path", [f"{N}/configmaps", f"{N}/serviceaccounts"])
+async def test_what_no_rule_names_is_not_reviewed(api: Api, cluster: Cluster, path: str) -> None:
+    hook = await install(cluster, allow, objectSelector={})
+    await api.post(path, {"metadata": {"name": "x"}})
+    await api.post(f"{N}/pods", pod())
+    await api.merge(f"{N}/pods/p", {"metadata": {"labels": {"x": "y"}}})
+    assert [request["kind"]["kind"] for request in hook.requests] == ["Pod"]
 
 
 @pytest.mark.parametrize(
@@ -213,13 +223,40 @@ async def wrong_uid(review: Json) -> Json:
     return {"response": {"uid": "x", "allowed": True}}
 
 
-async def test_an_unreachable_webhook_fails_the_request(api: Api, cluster: Cluster) -> None:
-    await install(cluster, unreachable)
+async def broken_down(review: Json) -> Json:
+    raise ZeroDivisionError
+
+
+async def distrusted(review: Json) -> Json:
+    raise ConnectionError("tls: failed to verify certificate: x509: certificate signed by unknown authority")
+
+
+async def unpatchable(review: Json) -> Json:
+    return allowed(review, {"op": "remove", "path": "/nope/x"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (unreachable, f"{CALLED}: dial tcp 10.0.0.9:443: connect: connection refused"),
+        (distrusted, f"{CALLED}: tls: failed to verify certificate: x509: certificate signed by unknown authority"),
+        (
+            broken_down,
+            f'failed calling webhook "{WEBHOOK}": failed to call webhook: an error on the server ("unknown") has '
+            "prevented the request from succeeding",
+        ),
+        (unpatchable, 'remove operation does not apply: doc is missing path: "/nope/x": missing value'),
+    ],
+    ids=["unreachable-Fail", "bad-ca", "http500", "badpatch"],
+)
+async def test_a_webhook_that_fails_is_an_internal_error(
+    api: Api, cluster: Cluster, answer: Callable[[Json], Awaitable[Json]], cause: str
+) -> None:
+    await install(cluster, answer)
     response = await api.ask("POST", f"{N}/pods", pod())
-    why = f"{CALLED}: dial tcp 10.0.0.9:443: connect: connection refused"
     assert (response.status_code, response.json()["reason"]) == (500, "InternalError")
-    assert response.json()["message"] == f"Internal error occurred: {why}"
-    assert response.json()["details"] == {"causes": [{"message": why}]}
+    assert response.json()["message"] == f"Internal error occurred: {cause}"
+    assert response.json()["details"] == {"causes": [{"message": cause}]}
 
 
 async def test_an_unreachable_webhook_can_be_ignored(api: Api, cluster: Cluster) -> None:
@@ -252,16 +289,6 @@ async def test_an_answer_to_another_review_is_no_answer(api: Api, cluster: Clust
     response = await api.ask("POST", f"{N}/pods", pod())
     assert 'received invalid webhook response: expected response.uid="' in response.json()["message"]
     assert response.json()["message"].endswith('", got "x"')
-
-
-async def test_a_patch_that_does_not_apply_is_an_internal_error(api: Api, cluster: Cluster) -> None:
-    async def broken(review: Json) -> Json:
-        return allowed(review, {"op": "remove", "path": "/nope/x"})
-
-    await install(cluster, broken)
-    response = await api.ask("POST", f"{N}/pods", pod())
-    expected = 'remove operation does not apply: doc is missing path: "/nope/x": missing value'
-    assert response.json()["message"] == f"Internal error occurred: {expected}"
 
 
 async def test_warnings_of_a_webhook_reach_the_caller(api: Api, cluster: Cluster) -> None:

@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from recorded_admission import CASES, FACTS, Case, containers, service_account
+from recorded_admission import CASES, Case, containers
+from recorded_cluster import Recorded
 
-from simulator.clock import Clock
-from simulator.kubernetes.cluster import Cluster
 from simulator.routing import Refusal
-from simulator.webhook.addon import addon_objects
-from simulator.webhook.manager import CONFIGURATIONS
-from simulator.webhook.review import answer_review
-from simulator.webhook.settings import read_settings
 
 Json = dict[str, Any]
 
 REFUSED = [case for case in CASES if case.api["code"] != 201]
-
-
-class Recorded:
-    """A cluster as the cases were recorded in, with a webhook behind it that counts how often it is called."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.settings = FACTS["settings"]["A"]
-        self.cluster = Cluster.new(name="c", fqdn="c.azmk8s.io", issuer="https://issuer/", clock=Clock())
-        self.cluster.write(CONFIGURATIONS, addon_objects("")[-1])
-        self.cluster.webhook_backends["kube-system/azure-wi-webhook-webhook-service"] = self._answer
-        for name in FACTS["service_accounts"]:
-            namespace, _, account = name.partition("/")
-            if self.cluster.get("namespaces", namespace) is None:
-                self.cluster.write("namespaces", {"metadata": {"name": namespace}})
-            stored = service_account(namespace, account)
-            assert stored is not None
-            self.cluster.write("serviceaccounts", stored)
-
-    async def create(self, case: Case) -> Json:
-        self.calls, self.settings = 0, FACTS["settings"][case.settings]
-        return await self.cluster.create("pods", copy.deepcopy(case.pod), namespace=case.namespace, dry_run=True)
-
-    async def _answer(self, review: Json) -> Json:
-        self.calls += 1
-        settings = read_settings(self.settings["environment"], self.settings["arguments"])
-        body, version = json.dumps(review).encode(), self.settings["server_version"]
-        return answer_review(body, "application/json", settings, version, service_account)
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import copy
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 from running_cluster import Running
 from test_chart import needs_helm, rendered
 
@@ -109,6 +111,41 @@ async def test_the_webhook_makes_its_certificate_and_makes_it_known(running: Run
     assert sorted(secret["data"]) == ["ca.crt", "ca.key", "tls.crt", "tls.key"]
     assert bundle(running) == secret["data"]["ca.crt"]
     assert base64.b64decode(bundle(running)).startswith(b"-----BEGIN CERTIFICATE-----")
+    assert secret["type"] == "Opaque"
+
+
+async def test_the_certificate_is_as_recorded(running: Running) -> None:
+    await addon.install(running.cluster, TENANT)
+    await answering(running)
+    data = (running.cluster.get("secrets", SECRET, "kube-system") or {})["data"]
+    authority, serving = (
+        x509.load_pem_x509_certificate(base64.b64decode(data[name])) for name in ("ca.crt", "tls.crt")
+    )
+    host = f"{SERVICE}.kube-system.svc"
+    assert {part.rfc4514_string() for part in serving.subject} == {f"CN={host}"}
+    assert {part.rfc4514_string() for part in serving.issuer} == {
+        "O=azure-workload-identity",
+        "CN=azure-workload-identity-ca",
+    }
+    alternatives = serving.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert alternatives.get_values_for_type(x509.DNSName) == [host]
+    now = running.cluster.clock.now()
+    back = now - serving.not_valid_before_utc
+    assert timedelta(minutes=59) < back < timedelta(minutes=90)
+    for certificate, days in ((serving, 365), (authority, 3650)):
+        lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+        assert timedelta(days=days) <= lifetime <= timedelta(days=days + 4)
+
+
+async def test_an_account_is_read_as_it_is_when_the_pod_is_made(running: Running) -> None:
+    await addon.install(running.cluster, TENANT)
+    await answering(running)
+    for client in ("one", "two"):
+        annotations = {"azure.workload.identity/client-id": client}
+        metadata = {"name": "fresh", "namespace": "default", "annotations": annotations}
+        running.cluster.write("serviceaccounts", {"metadata": metadata})
+        pod = await running.pod(client, labels=LABEL, serviceAccountName="fresh")
+        assert pod["spec"]["containers"][0]["env"][0] == {"name": "AZURE_CLIENT_ID", "value": client}
 
 
 async def test_until_its_start_is_over_the_webhook_has_no_endpoints(running: Running) -> None:

@@ -226,8 +226,9 @@ async def test_the_log_before_a_restart_is_kept(running: Running) -> None:
     assert refused.value.message == 'previous terminated container "app" in pod "p" not found'
     await printed(running, "life 2")
     pod = running.cluster.get("pods", "p", "default") or {}
-    assert logs.answer(running.cluster, pod, QueryParams("previous=true")).body == b"life 1\n"
-    assert logs.answer(running.cluster, pod, QueryParams("")).body == b"life 2\n"
+    for query, text in (("previous=true", b"life 1\n"), ("", b"life 2\n")):
+        answer: Any = logs.answer(running.cluster, pod, QueryParams(query))
+        assert [part async for part in answer.body_iterator] == [text]
 
 
 async def test_init_containers_come_first_and_in_order(running: Running) -> None:
@@ -345,3 +346,63 @@ def test_without_a_command_of_its_own_a_container_runs_its_images() -> None:
     assert command[2:] == ["--once"]
     assert command_of(container | {"command": ["/bin/app"]}) == command
     assert command_of(container | {"command": ["sh", "-c", "true"]}) == ["sh", "-c", "true", "--once"]
+
+
+def not_text(secret: bytes) -> Json:
+    return {"metadata": {"name": "s", "namespace": "default"}, "data": {"A": base64.b64encode(secret).decode()}}
+
+
+async def test_a_container_that_cannot_be_made_waits_and_leaves_the_others_alone(running: Running) -> None:
+    running.cluster.write("secrets", not_text(b"\xff"))
+    broken = script("print('made', flush=True)", name="broken", envFrom=[{"secretRef": {"name": "s"}}])
+    await running.pod(containers=[broken, script(WAIT)])
+
+    def states() -> Json:
+        statuses = (running.cluster.get("pods", "p", "default") or {})["status"].get("containerStatuses", ())
+        return {status["name"]: status["state"] for status in statuses}
+
+    def waits() -> bool:
+        return states().get("broken", {}).get("waiting", {}).get("reason") == "CreateContainerError"
+
+    await running.until(waits, "the broken container waits")
+    await running.until(lambda: "running" in states()["app"], "the other one runs")
+    assert running.events("Failed")[0]["message"].startswith("Error: 'utf-8' codec can't decode")
+    running.cluster.write("secrets", not_text(b"text"))
+    await running.until(lambda: "made" in running.log(container="broken"), "the mended container is made")
+    assert not waits()
+
+
+async def test_volumes_in_each_others_way_hold_up_their_pod_alone(running: Running) -> None:
+    items = [{"key": "a", "path": path} for path in ("x", "x/y")]
+    running.cluster.write("configmaps", {"metadata": {"name": "c", "namespace": "default"}, "data": {"a": "1"}})
+    await running.pod(volumes=[{"name": "v", "configMap": {"name": "c", "items": items}}])
+    await running.until(lambda: running.events("FailedMount"), "the pod cannot mount")
+    await running.pod("other")
+    await running.phase("Running", "other")
+    delete(running.cluster, by_key("pods"), "default", "p", DeleteOptions())
+    await running.until(lambda: not running.cluster.get("pods", "p", "default"), "the held up pod goes")
+
+
+async def test_a_pod_whose_end_breaks_down_goes_all_the_same(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Any) -> None:
+        raise OSError
+
+    await running.pod()
+    await running.phase("Running")
+    with monkeypatch.context() as patched:
+        patched.setattr("simulator.kubernetes.pod_volumes.Volumes.remove", broken)
+        delete(running.cluster, by_key("pods"), "default", "p", DeleteOptions())
+        await running.until(lambda: not running.cluster.get("pods", "p", "default"), "the pod goes")
+
+
+async def test_what_the_node_cannot_take_in_does_not_end_it(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Any) -> None:
+        raise OSError
+
+    await running.pod()
+    await running.phase("Running")
+    with monkeypatch.context() as patched:
+        patched.setattr("simulator.kubernetes.pods.PodRun.look_again", broken)
+        running.cluster.write("configmaps", {"metadata": {"name": "c", "namespace": "default"}})
+        await running.pod("other")
+        await running.phase("Running", "other")

@@ -58,7 +58,7 @@ CASES = [
     Case("aliases", f"POST {N}/configmaps", 400, "document contains excessive aliasing", BOMB, YAML),
     Case("recursion", f"POST {N}/configmaps", 400, "excessive aliasing", "&a [*a, *a]", YAML),
     Case("huge-number", f"POST {N}/configmaps", 400, "...)", '{"a":' + "9" * 5000 + "}"),
-    Case("broken-yaml", f"POST {N}/configmaps", 400, "line 1: expected the node content, but found ','", "[,", YAML),
+    Case("broken-yaml", f"POST {N}/configmaps", 400, "yaml: line 1: did not find expected node content", "[,", YAML),
     Case("no-protobuf", f"POST {N}/configmaps", 400, "expected prefix [107 56 115 0]", "{}", PROTOBUF),
     Case("broken-protobuf", f"POST {N}/configmaps", 400, "unexpected EOF", b"k8s\0\x0a\xff\xff", PROTOBUF),
     Case("operations", f"PATCH {N}/configmaps/c1", 400,
@@ -72,8 +72,17 @@ CASES = [
          [{"op": "replace", "path": "", "value": 5}], JSON_PATCH),
     Case("merge-list", f"PATCH {N}/configmaps/c1", 400,
          "cannot unmarshal array into Go value of type map[string]interface {}", "[]", MERGE),
-    Case("strategic-items", f"PATCH {N}/serviceaccounts/default", 400, "secrets has a value of the wrong type",
-         {"secrets": [None]}, STRATEGIC),
+    *(Case(f"strategic-{id}", f"PATCH {N}/{path}", 400, f"invalid strategic merge patch: {field} has a value of the "
+           "wrong type", patch, STRATEGIC)
+      for id, path, patch, field in [
+          ("items", "serviceaccounts/default", {"secrets": [None]}, "secrets"),
+          ("key", "serviceaccounts/default", {"secrets": [{"name": {}}]}, "secrets"),
+          ("set", "configmaps/c1", {"metadata": {"finalizers": [5]}}, "finalizers"),
+          ("retained", "configmaps/c1", {"metadata": {"$retainKeys": "name"}}, "$retainKeys"),
+          ("deleted", "configmaps/c1", {"metadata": {"$deleteFromPrimitiveList/finalizers": "a.b/c"}},
+           "$deleteFromPrimitiveList/finalizers"),
+          ("order", "serviceaccounts/default", {"$setElementOrder/secrets": {}}, "$setElementOrder/secrets"),
+      ]),
     Case("apply-items", f"PATCH {N}/serviceaccounts/default?fieldManager=m", 500,
          ".secrets: element 0: associative list with keys may not have non-map elements",
          {"apiVersion": "v1", "kind": "ServiceAccount", "secrets": [None]}, APPLY),
@@ -106,8 +115,17 @@ CASES = [
           "template": {"metadata": {}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}}),
     Case("binding", f"POST {RBAC}/clusterrolebindings", 422, 'subjects[0].kind: Unsupported value: "": supported '
          'values: "ServiceAccount", "User", "Group"]', {"metadata": {"name": "x"}, "subjects": [{}], "roleRef": {}}),
-    Case("address", f"POST {N}/endpoints", 422, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-         {"metadata": {"name": "x"}, "subsets": [{"addresses": [{"ip": "here"}]}]}),
+    *(Case(f"endpoints-{id}", f"POST {N}/endpoints", 422, message, {"metadata": {"name": "x"}, "subsets": [subset]})
+      for id, subset, message in [
+          ("address", {"addresses": [{"ip": "here"}]},
+           'subsets[0].addresses[0].ip: Invalid value: "here": must be a valid IP address, (e.g. 10.9.8.7 or '
+           "2001:db8::ffff)"),
+          ("not-ready", {"notReadyAddresses": [{}]},
+           'subsets[0].notReadyAddresses[0].ip: Invalid value: "": must be a valid IP address, (e.g. 10.9.8.7 or '
+           "2001:db8::ffff)"),
+          ("port", {"ports": [{"port": 65536}]},
+           "subsets[0].ports[0].port: Invalid value: 65536: must be between 1 and 65535, inclusive"),
+      ]),
     Case("replicas", f"PUT {APPS}/deployments/d1/scale", 400, "into Go struct field Scale.spec of type v1.ScaleSpec",
          {"spec": "many"}),
     Case("delete-options", f"DELETE {N}/configmaps/c1", 400, "DeleteOptions.preconditions of type v1.Preconditions",
