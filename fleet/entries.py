@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from . import naming
-from .fields import DisplayName, DnsLabel, DnsSubdomain, Location, Model, Name, SecretName, VaultName
+from .fields import DisplayName, DnsLabel, DnsSubdomain, Location, Model, Name, SecretName, VaultName, defaulted
 from .problems import wrong
 
 MAX_SHARDS = 50
@@ -101,6 +101,8 @@ class VaultAuthorization(StrEnum):
 
 class Vault(Model):
     """A Key Vault and the secrets that the fleet keeps in it."""
+
+    model_config = defaulted("resource_group", "location")
 
     name: Annotated[VaultName, Field(examples=["shop-prod-kv"])]
     """The vault's name, which no other vault in all of Azure has."""
@@ -215,6 +217,8 @@ class Check(Model):
 
 class Workload(Model):
     """A ServiceAccount that is to have an identity, on one or several clusters."""
+
+    model_config = defaulted("namespace", "service_account", "clusters", "identity")
 
     namespace: Annotated[DnsLabel, Field(examples=["shop"])]
     """The ServiceAccount's namespace, made where it is missing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -15,6 +15,15 @@ class Model(BaseModel):
     """Frozen, and deaf to nothing: an unknown field is an error, not a silent wish."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def defaulted(*fields: str) -> ConfigDict:
+    """Fields that need not be written in every entry, since the fleet's defaults may bring them."""
+
+    def relax(schema: dict[str, Any]) -> None:
+        schema["required"] = [field for field in schema["required"] if field not in fields]
+
+    return ConfigDict(json_schema_extra=relax)
 
 
 def _matching(pattern: re.Pattern[str], allowed: str) -> AfterValidator:

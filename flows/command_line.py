@@ -100,6 +100,14 @@ def simulate() -> None:
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON Schema of a fleet file, by which an editor completes and checks it."""
+    from fleet.schema import fleet_file_schema_text
+
+    typer.echo(fleet_file_schema_text(), nl=False)
+
+
+@app.command()
 def stop() -> None:
     """End the Prefect server that an earlier command left running."""
     from . import prefect_server
