@@ -21,7 +21,7 @@ from .sources import Defaults, Template
 PARTS = ("clusters", "vaults", "identities", "workloads")
 TEMPLATED = ("vaults", "identities", "workloads")
 MAX_ENTRIES = 50_000
-"""That templates generate. Arbitrary: more than any fleet here was tried with."""
+"""In each part as written, and of all templates together. Arbitrary: five times what the fleet was measured with."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,11 @@ def expand(data: Mapping[str, Any]) -> Expansion:
             expansion.parts[part] = written
             continue
         expansion.parts[part] = []
+        if len(written) > MAX_ENTRIES:
+            message = f"{len(written)} {part} are more than the {MAX_ENTRIES} that a fleet may have"
+            expansion.problems.append((problem((part,), message), None))
+            expansion.complete = False
+            continue
         for position, entry in enumerate(written):
             add(part, entry, (part, position))
     for generated in _generated(data.get("templates"), expansion):
@@ -120,7 +125,7 @@ def _is(entry: Any) -> bool:
 def _generated(raw: Any, expansion: Expansion) -> Iterator[tuple[str, Any, Location, int]]:
     """Part, entry, place and set of parameters of everything that the templates stand for."""
     expansion.templates = sound(raw, Template)
-    expansion.complete = expansion.templates.complete
+    expansion.complete &= expansion.templates.complete
     expansion.places["templates"] = [
         Place(("templates", n)) for n in range(len(raw) if isinstance(raw, list | tuple) else 0)
     ]

@@ -68,7 +68,9 @@ class Assembly:
         for key, value in document.data.items():
             if key == "include":
                 continue
-            if key in LISTS and isinstance(value, list) and isinstance(self.data.get(key, []), list):
+            if key in LISTS and not isinstance(self.data.get(key, []), list):
+                continue  # the first file that says something else than a list is told of it
+            if key in LISTS and isinstance(value, list):
                 self.data.setdefault(key, []).extend(value)
                 self._entries.setdefault(key, []).extend((file, position) for position in range(len(value)))
                 self._fields.setdefault(key, file)

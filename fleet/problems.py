@@ -25,16 +25,18 @@ def message_of(details: InitErrorDetails) -> str:
     return message.message() if isinstance(message, PydanticCustomError) else message
 
 
-def kept(error: ValidationError, *, complete: bool = True) -> list[InitErrorDetails]:
+def kept(error: ValidationError, *, read: bool = True, meant: bool = True) -> list[InitErrorDetails]:
     """The errors of another validation, to be raised together with further ones.
 
-    Where the fleet was not read ``complete``, what is missing as a whole may stand in what could not be read.
+    Where not everything could be ``read``, what is missing as a whole may stand there; and where not all that is
+    ``meant`` is known, neither is it known that a part is empty.
     """
     return [
         problem(details["loc"], _worded(details["msg"]), details.get("input"))
         for details in error.errors(include_url=False)
         if not (details["type"] == "too_short" and details["input"])  # short only because its items are wrong
-        and not (details["type"] in ("missing", "too_short") and len(details["loc"]) == 1 and not complete)
+        and not (details["type"] == "missing" and len(details["loc"]) == 1 and not read)
+        and not (details["type"] == "too_short" and len(details["loc"]) == 1 and not (read and meant))
     ]
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import Any
 
 import yaml
 
-from .building import LOADER, Building
+from .building import Building
 from .mistakes import FleetFileError, Mistake
 from .problems import Location
 
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16_000_000
 """Of all files of a fleet together: some ten thousand workloads with their Deployments need a third of it."""
 _QUOTED = re.compile(r"""(['"])(?!<|\\.\1)[^'"].+\1""")
 """What YAML's errors quote of the text, more than a character of it; their names of tokens stand in <>."""
@@ -26,9 +25,9 @@ class Document:
 
     def __init__(self, text: str, file: str = "") -> None:
         """Read the text. Raises :class:`FleetFileError` where it is no mapping, or not safe to read."""
-        self._text = text
+        self._building = Building(text)
         try:
-            data = Building(text).document()
+            data = self._building.document()
         except yaml.MarkedYAMLError as error:
             raise FleetFileError((_not_yaml(error, text, file),)) from None
         except (yaml.YAMLError, ValueError) as error:
@@ -41,19 +40,14 @@ class Document:
 
     def line(self, location: Location) -> int:
         """The line, from 1, on which what is at this location begins, or the nearest thing around it that there is."""
-        node: Any = self._nodes
-        line = node.start_mark.line
+        value: Any = self.data
+        line = self._building.line
         for part in location:
-            below = _below(node, part)
-            if below is None:
+            lines = self._building.lines(value)
+            if part not in lines:
                 break
-            line, node = below
-        return int(line) + 1
-
-    @cached_property
-    def _nodes(self) -> Any:
-        """Made where a line is asked for, which is to say, where something is wrong: nodes cost more than the data."""
-        return yaml.compose(self._text, Loader=LOADER)
+            line, value = lines[part], value[part]
+        return line + 1
 
 
 def too_large(size: int, file: str = "") -> FleetFileError:
@@ -76,14 +70,3 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str, file: str) -> Mistake:
     mark = error.problem_mark
     last = text.rstrip("\n").count("\n")  # libyaml finds the end of a text on the line after it
     return Mistake(f"line {min(mark.line, last) + 1}" if mark else "", f"this is not YAML: {problem}", file)
-
-
-def _below(node: Any, part: str | int) -> tuple[int, Any] | None:
-    """Line and node of a field or an item."""
-    if isinstance(node, yaml.MappingNode):
-        found = ((key.start_mark.line, value) for key, value in node.value if str(key.value) == str(part))
-        return next(found, None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        item = node.value[part]
-        return item.start_mark.line, item
-    return None

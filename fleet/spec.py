@@ -138,7 +138,7 @@ class Fleet(Model):
                 {**data, **{part: entries for part, entries in expansion.parts.items() if part in data or entries}}
             )
         except ValidationError as error:
-            problems += kept(error, complete=reading.complete)
+            problems += kept(error, read=reading.complete, meant=expansion.complete)
         parts = {part: _sound(part, fleet, expansion, reading) for part in _ENTRIES}
         problems += consistency.problems(parts, expansion, reading)
         problems += budget.problems(parts)

@@ -49,6 +49,14 @@ def test_a_fleet_finds_its_entries_without_looking_through_all() -> None:
     assert process_time() - before < 0.5  # looking through 500 identities for each takes several seconds
 
 
+@pytest.mark.parametrize("part", ["clusters", "workloads", "identities", "vaults"])
+def test_more_entries_than_a_fleet_may_have_are_not_looked_at(part: str) -> None:
+    with pytest.raises(FleetFileError) as raised:
+        load(f"{part}:\n" + "- a\n" * 50_001)
+    assert f"{part}: 50001 {part} are more than the 50000 that a fleet may have" in map(str, raised.value.mistakes)
+    assert len(raised.value.mistakes) <= 5
+
+
 def test_every_one_of_ten_thousand_mistakes_is_told() -> None:
     with pytest.raises(FleetFileError) as raised:
         load(written(10_000, identity="none-{}"))
