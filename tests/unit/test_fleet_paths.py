@@ -97,7 +97,7 @@ def test_mistakes_name_files_from_the_fleets_folder_on(tmp_path: Path) -> None:
         ({}, ".", ["no file in this folder is named *.yaml or *.yml"]),
         ({"fleet.yaml": b"\xff\xfe"}, "fleet.yaml", ["fleet.yaml: this is not a text file in UTF-8"]),
         (
-            {"fleet.yaml": {**fleet_data(), "include": ["/etc/*.yaml"]}},
+            {"fleet.yaml": {**fleet_data(), "include": ["/absolute/*.yaml"]}},
             "fleet.yaml",
             ["fleet.yaml:9: include[0]: give a path or a pattern from the folder of this file on"],
         ),
