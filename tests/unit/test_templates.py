@@ -272,6 +272,10 @@ def test_null_says_that_there_is_no_such_value() -> None:
     assert fleet.identities[1] == Identity.model_validate(managed(access=[]))
 
 
+def test_a_default_that_is_null_is_none() -> None:
+    assert a_fleet(defaults={"clusters": {"webhook": None}, "vaults": None, "workloads": {"adopt": None}}) == a_fleet()
+
+
 def test_generated_entries_have_the_defaults_too() -> None:
     written = template({"a": "x"}, workloads=[{"service_account": "${a}", "clusters": ["one"], "identity": "app"}])
     fleet = a_fleet(defaults={"workloads": {"namespace": "room"}}, templates=[written])
