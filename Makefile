@@ -15,7 +15,7 @@ SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
 # The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
 DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
 
-.PHONY: help demo test check crash storm clients mutants stop setup format schema clean
+.PHONY: help demo test check crash storm clients mutants bench stop setup format schema clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -53,6 +53,9 @@ clients: $(READY) ## Let the real az, kubectl, helm and the SDK for Node judge t
 
 mutants: $(READY) ## Switch off every rule of the simulator, one at a time: a test must turn red
 	@$(BIN)/python -m tests.mutation
+
+bench: $(READY) ## Measure what is promised; BENCH_JSON=PATH writes it down
+	@$(BIN)/python -m tests.benchmarks
 
 check: $(READY) ## Formatting, lint, types
 	@$(BIN)/ruff format --check .

@@ -96,6 +96,7 @@ REACTIONS: Mapping[str, Reaction] = {
         Invalid, "Add EnableOIDCIssuerPreview to the cluster's preview_features"
     ),
     "PrincipalNotFound": Reaction(Transient, "The principal is new and not known everywhere yet"),
+    "UnmatchedPrincipalType": Reaction(Invalid, "The principal is of another kind than the request says"),
     "RoleAssignmentExists": Reaction(Conflict, "The same assignment exists under another name"),
     "RoleAssignmentUpdateNotPermitted": Reaction(Conflict, "This name belongs to an assignment of another principal"),
     "RoleAssignmentLimitExceeded": Reaction(Invalid, "Remove unused role assignments of the subscription"),
@@ -118,6 +119,9 @@ REACTIONS: Mapping[str, Reaction] = {
         Denied, "Give this principal a Key Vault role on the vault; a new role takes up to 10 minutes to work"
     ),
     "ForbiddenByFirewall": Reaction(Denied, "Let this network through the vault's firewall"),
+    "ForbiddenByConnection": Reaction(
+        Denied, "The vault answers on private endpoints only: reach it from their network, or enable public access"
+    ),
     "SecretDisabled": Reaction(Invalid, "Enable the secret"),
     "ObjectIsDeletedButRecoverable": Reaction(Conflict, "Set soft_deleted: recover to bring it back"),
     "ObjectIsBeingDeleted": Reaction(Transient, "Its deletion is still going on"),
@@ -125,6 +129,11 @@ REACTIONS: Mapping[str, Reaction] = {
     # Entra's token endpoint
     "AADSTS90002": Reaction(Denied, "Check the tenant id (AZURE_TENANT_ID)"),
     "AADSTS700016": Reaction(Denied, "Check the client id (AZURE_CLIENT_ID) and that it is of this tenant"),
+    "AADSTS7000112": Reaction(Denied, "The service principal is disabled: enable it for sign-in"),
+    "AADSTS7000229": Reaction(Denied, "Create the application's service principal: az ad sp create --id CLIENT_ID"),
+    "AADSTS50013": Reaction(
+        Denied, "The cluster signs with a key that its issuer does not publish: publish it, or get a new token"
+    ),
     "AADSTS7000215": Reaction(Denied, "Check the client secret (AZURE_CLIENT_SECRET): its value, not its id"),
     "AADSTS7000222": Reaction(Denied, "The client secret has expired: make a new one"),
     "AADSTS70025": Reaction(Denied, "The identity has no federated credential, or a new one is not in effect yet"),

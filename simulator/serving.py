@@ -124,7 +124,8 @@ async def _until_told_to_stop(settings: Settings, simulator: Simulator) -> None:
     typer.echo("The simulated cloud is up. To bring a shell to it:\n")
     for name, value in simulator.environment().items():
         typer.echo(f"  export {name}={value}")
-    typer.echo("\nIn that shell: workload-identity simulate show | break | snapshot FILE | restore FILE")
+    typer.echo("\nOr start any shell or program inside one of its own: workload-identity simulate -- SHELL")
+    typer.echo("Inside: workload-identity simulate show | break [FAULT] | snapshot FILE | restore FILE")
     typer.echo(f"What was asked: {simulator.simulation.proxy_url}/requests    Ctrl-C ends it.")
     await stopping.wait()
     running.take_card(settings.directory)

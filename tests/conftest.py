@@ -29,6 +29,7 @@ from unittest import mock  # noqa: E402
 import httpx  # noqa: E402
 import pytest  # noqa: E402
 
+from clients.kubernetes import AKS_SERVER_APPLICATION  # noqa: E402
 from clients.session import Clients, open_clients  # noqa: E402
 from clients.waiting import Patience  # noqa: E402
 from fleet.files import load  # noqa: E402
@@ -41,6 +42,7 @@ from simulator.clock import Clock  # noqa: E402
 from simulator.server import Simulator  # noqa: E402
 from simulator.weather import CALM, Dials, Weather  # noqa: E402
 from tasks import chain  # noqa: E402
+from tests.operator import token_request  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 DEMO_CLOUD = ROOT / "deployments" / "demo" / "cloud.yaml"
@@ -95,25 +97,15 @@ class Cloud:
 
     async def sign_in(self, resource: str) -> str:
         """A token of the operator for a resource."""
-        environment = self.simulator.environment()
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": environment["AZURE_CLIENT_ID"],
-            "client_secret": environment["AZURE_CLIENT_SECRET"],
-            "scope": f"{resource}/.default",
-        }
-        url = f"https://login.microsoftonline.com/{environment['AZURE_TENANT_ID']}/oauth2/v2.0/token"
+        url, form = token_request(self.simulator.environment(), resource)
         return str((await self.http.post(url, data=form)).json()["access_token"])
 
     async def by_hand(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
         """A request of somebody else, signed in as the operator. Returns the answer's JSON; asserts success."""
         host = httpx.URL(url).host
-        scope = {
-            "management.azure.com": "https://management.azure.com/.default",
-            "graph.microsoft.com": "https://graph.microsoft.com/.default",
-        }.get(host, "https://vault.azure.net/.default" if host.endswith("vault.azure.net") else None)
-        scope = scope or "6dae42f8-4368-4678-94ff-3960e28e3630/.default"
-        token = await self.sign_in(scope.removesuffix("/.default"))
+        resources = {name: f"https://{name}" for name in ("management.azure.com", "graph.microsoft.com")}
+        vault = "https://vault.azure.net" if host.endswith("vault.azure.net") else AKS_SERVER_APPLICATION
+        token = await self.sign_in(resources.get(host, vault))
         answer = await self.http.request(
             method, url, json=body, headers={"Authorization": f"Bearer {token}", **headers}
         )

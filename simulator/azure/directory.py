@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
 
 from simulator.provenance import Provenance, rule
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 
 Thing = TypeVar("Thing", Application, ServicePrincipal)
+
+_FOUND: WeakKeyDictionary[AzureState, dict[tuple[str, str], str]] = WeakKeyDictionary()
+"""Where something was found the last time: object ids by what was looked for. Never believed without a look."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,14 @@ def _looked_up(
     def fits(one: Thing | None) -> bool:
         return one is not None and one.body[member] == value and not (live and one.deleted_at)
 
-    known = things.get(azure.lookups.get((kind, value), ""))
+    found_before = _FOUND.setdefault(azure, {})
+    known = things.get(found_before.get((kind, value), ""))
     if fits(known):
         return known
     found = next((key for key, one in reversed(things.items()) if fits(one)), None)
     if found is None:
         return None
-    azure.lookups[kind, value] = found
+    found_before[kind, value] = found
     return things[found]
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 Json = dict[str, Any]
 
@@ -197,7 +195,7 @@ class Vault:
     deleted_at: datetime | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class AzureState:
     """Everything there is. ARM resources are found by their id in lower case, directory objects by their object id."""
 
@@ -218,7 +216,5 @@ class AzureState:
     """By id, for the poll routes."""
     applications: dict[str, Application] = field(default_factory=dict)
     service_principals: dict[str, ServicePrincipal] = field(default_factory=dict)
-    lookups: Annotated[dict[tuple[str, str], str], Field(exclude=True)] = field(default_factory=dict)
-    """Where something was found the last time: object ids by what was looked for. Never believed without a look."""
     writing: set[str] = field(default_factory=set)
     """Objects that a request is writing right now, where the service refuses a second writer."""

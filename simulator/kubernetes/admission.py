@@ -103,7 +103,8 @@ async def _appearing(cluster: Cluster, namespace: str, name: str) -> Json | None
 
     stop = cluster.store.listen(look)
     try:
-        return await asyncio.wait_for(appeared, _DEFAULT_ACCOUNT_WAIT)
+        async with asyncio.timeout(_DEFAULT_ACCOUNT_WAIT):
+            return await appeared
     except TimeoutError:
         return None
     finally:

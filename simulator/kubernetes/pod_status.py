@@ -90,12 +90,20 @@ class ContainerStatus:
 
 @rule("kubernetes", "phase and conditions of a pod", Provenance.DOCUMENTED, "Kubernetes, Pod Lifecycle")
 def pod_status(
-    before: Json, address: Json, init: list[ContainerStatus], containers: list[ContainerStatus], now: datetime
+    before: Json,
+    address: Json,
+    init: list[ContainerStatus],
+    containers: list[ContainerStatus],
+    now: datetime,
+    policy: str,
 ) -> Json:
-    """The pod's status; ``address`` is its hostIP, podIP and the like, ``before`` the status reported last."""
+    """The pod's status; ``address`` is its hostIP, podIP and the like, ``before`` the status reported last.
+
+    ``policy`` is its restartPolicy: what will be restarted has not ended the pod.
+    """
     initialized = all(status.exit_code == 0 or status.started for status in init)
     ready = bool(containers) and all(status.ready for status in (*containers, *_sidecars(init)))
-    phase, known = _phase(init, containers), before.get("conditions", [])
+    phase, known = _phase(init, containers, policy), before.get("conditions", [])
     not_ready = "PodCompleted" if phase == "Succeeded" else "ContainersNotReady"
     for kind, holds, reason in (
         ("PodReadyToStartContainers", True, ""),
@@ -122,11 +130,14 @@ def _sidecars(init: list[ContainerStatus]) -> list[ContainerStatus]:
     return [status for status in init if status.spec.get("restartPolicy") == "Always"]
 
 
-def _phase(init: list[ContainerStatus], containers: list[ContainerStatus]) -> str:
+def _phase(init: list[ContainerStatus], containers: list[ContainerStatus], policy: str) -> str:
     codes = [status.exit_code for status in containers]
-    if any(status.exit_code for status in init):
+    if policy == "Never" and any(status.exit_code for status in init):
         return "Failed"
     if codes and all(code is not None for code in codes):
-        return "Failed" if any(codes) else "Succeeded"
+        if not any(codes) and policy != "Always":
+            return "Succeeded"
+        if policy == "Never":
+            return "Failed"
     begun = any("waiting" not in status.state or status.restarts for status in containers)
     return "Running" if begun else "Pending"

@@ -248,9 +248,8 @@ class PodRun:
         """Report the status."""
         if (found := self._current()) is None:
             return
-        status = pod_status(
-            found.get("status", {}), self.address, self._init, self._containers, self.cluster.clock.now()
-        )
+        now, policy = self.cluster.clock.now(), self.pod["spec"].get("restartPolicy", "Always")
+        status = pod_status(found.get("status", {}), self.address, self._init, self._containers, now, policy)
         self.cluster.write("pods", found | {"status": status}, manager="kubelet")
 
     async def _change(self) -> None:

@@ -115,7 +115,8 @@ async def stream(cluster: Cluster, watch: Watch) -> AsyncIterator[bytes]:
         bookmark_at = _next_bookmark(loop.time(), ends)
         while (now := loop.time()) < ends:
             try:
-                change = await asyncio.wait_for(queue.get(), min(ends, bookmark_at) - now)
+                async with asyncio.timeout(min(ends, bookmark_at) - now):
+                    change = await queue.get()
             except TimeoutError:
                 if watch.bookmarks and bookmark_at < ends:
                     yield frames.bookmark()

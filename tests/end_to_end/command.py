@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from clients.kubernetes import AKS_SERVER_APPLICATION
 from tests.conftest import CANARY, Cloud
 
 PROGRAM = Path(sys.executable).parent / "workload-identity"
@@ -113,16 +114,8 @@ class Terminal:
 
     async def asked(self, path: str) -> str:
         """GET from the first cluster's API, as its administrator. Returns the text."""
-        environment = self.cloud.simulator.environment()
         cluster = next(iter(self.cloud.simulator.simulation.clusters.values()))
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": environment["AZURE_CLIENT_ID"],
-            "client_secret": environment["AZURE_CLIENT_SECRET"],
-            "scope": "6dae42f8-4368-4678-94ff-3960e28e3630/.default",
-        }
-        authority = f"https://login.microsoftonline.com/{environment['AZURE_TENANT_ID']}/oauth2/v2.0/token"
-        token = (await self.cloud.http.post(authority, data=form)).json()["access_token"]
+        token = await self.cloud.sign_in(AKS_SERVER_APPLICATION)
         answer = await self.cloud.http.get(
             f"https://{cluster.state.fqdn}{path}", headers={"Authorization": f"Bearer {token}"}
         )

@@ -100,17 +100,9 @@ class Target:
 
 
 async def _tokens(cloud: Cloud) -> dict[str, str]:
-    environment = cloud.simulator.environment()
-    url = f"https://login.microsoftonline.com/{environment['AZURE_TENANT_ID']}/oauth2/v2.0/token"
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": environment["AZURE_CLIENT_ID"],
-        "client_secret": environment["AZURE_CLIENT_SECRET"],
-    }
-    scopes = {host: f"https://{host}/.default" for host in ("management.azure.com", "graph.microsoft.com")}
-    scopes["sysadminas-demo-kv.vault.azure.net"] = "https://vault.azure.net/.default"
-    got = {host: await cloud.http.post(url, data={**form, "scope": scope}) for host, scope in scopes.items()}
-    tokens = {host: answer.json()["access_token"] for host, answer in got.items()}
+    resources = {host: f"https://{host}" for host in ("management.azure.com", "graph.microsoft.com")}
+    resources["sysadminas-demo-kv.vault.azure.net"] = "https://vault.azure.net"
+    tokens = {host: await cloud.sign_in(resource) for host, resource in resources.items()}
     for cluster in cloud.simulator.simulation.clusters.values():
         tokens[cluster.state.fqdn] = cluster.state.static_token
     return tokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import resource
 import ssl
@@ -162,21 +163,22 @@ async def test_a_head_without_end_is_refused(cloud: Cloud) -> None:
         assert b" 431 " in await reader.readline()
 
 
-async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, mebibytes: int) -> None:
-    """Send, then wait for an answer."""
-    for _ in range(mebibytes):
-        writer.write(b"a" * (1 << 20))
-        await writer.drain()
-    await reader.readexactly(1)
+async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, mebibytes: int) -> bytes:
+    """Send and send; the first line of what is answered, nothing where the connection is cut."""
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        for _ in range(mebibytes):
+            writer.write(b"a" * (1 << 20))
+            await writer.drain()
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        return await reader.readline()
+    return b""
 
 
 async def test_a_body_without_end_is_cut_off(cloud: Cloud) -> None:
+    head = f"POST /common/oauth2/v2.0/token HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {1 << 40}\r\n"
     async with secured(cloud) as (reader, writer):
-        writer.write(
-            f"POST /common/oauth2/v2.0/token HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {1 << 40}\r\n\r\n".encode()
-        )
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError, ssl.SSLError)):
-            await pour(reader, writer, 64)
+        writer.write(f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode())
+        assert await pour(reader, writer, 64) == b""
     await assert_well(cloud)
 
 

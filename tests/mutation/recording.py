@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 JUDGES = ("tests/integration",)
@@ -52,15 +54,15 @@ def read(folder: Path) -> list[Test]:
 
 
 def make(folder: Path) -> list[Test]:
-    """Run the tests once. A test that fails judges nothing; that is what ``make test`` is for."""
+    """Run the tests once, and those that failed once more. What fails twice judges nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     print("Running the tests once, noting which rules each applies", flush=True)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.mutation.touched", "-n", "2", "--dist", "loadscope"]
-    subprocess.run(
-        [*command, *JUDGES],
-        cwd=ROOT,
-        env={**os.environ, "WORKLOAD_IDENTITY_TOUCHED": str(folder)},
-        stdout=subprocess.DEVNULL,
-        check=False,
-    )
+    if _run(folder, "-n", "2", "--dist", "loadscope") == pytest.ExitCode.TESTS_FAILED:
+        _run(folder, "--last-failed")
     return read(folder)
+
+
+def _run(folder: Path, *options: str) -> int:
+    command = [sys.executable, "-m", "pytest", "-p", "tests.mutation.touched", *options, *JUDGES]
+    environment = {**os.environ, "WORKLOAD_IDENTITY_TOUCHED": str(folder)}
+    return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False).returncode

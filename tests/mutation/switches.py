@@ -62,7 +62,12 @@ def watch(rule: Rule, touched: Callable[[Rule], None]) -> None:
     name = f"_watched_{next(_numbers)}"
     original = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
     original.__kwdefaults__ = function.__kwdefaults__
-    function.__globals__[name] = lambda *given, **named: (touched(rule), original(*given, **named))[1]
+
+    def watched(*given: Any, **named: Any) -> Any:
+        touched(rule)
+        return original(*given, **named)
+
+    function.__globals__[name] = watched
     function.__code__ = _code(f"def {function.__name__}(*given, **named): return {name}(*given, **named)")
 
 

@@ -286,3 +286,14 @@ async def test_a_pod_waits_for_the_account_of_a_new_namespace(api: Api) -> None:
     await api.post("/api/v1/namespaces", {"metadata": {"name": "new"}})
     created = await api.post("/api/v1/namespaces/new/pods", pod())
     assert created["spec"]["serviceAccountName"] == "default"
+
+
+async def test_who_is_cancelled_while_the_webhook_answers_does_not_go_on(cluster: Cluster) -> None:
+    async def cancelling(review: Json) -> Json:
+        creating.cancel()
+        return allowed(review)
+
+    await install(cluster, cancelling)
+    creating = asyncio.ensure_future(cluster.create("pods", pod(), namespace="f1"))
+    with pytest.raises(asyncio.CancelledError):
+        await creating

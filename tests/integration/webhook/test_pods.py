@@ -177,6 +177,25 @@ async def test_a_container_that_is_not_restarted_ends_its_pod(running: Running, 
     assert (terminated["exitCode"], terminated["reason"]) == (code, "Error" if code else "Completed")
 
 
+@pytest.mark.parametrize(("code", "policy"), [(1, "Always"), (0, "Always"), (1, "OnFailure")])
+async def test_a_pod_whose_container_is_restarted_never_counts_as_ended(
+    running: Running, code: int, policy: str
+) -> None:
+    changes = running.cluster.subscribe()
+    await running.pod(containers=[script(f"raise SystemExit({code})")], restartPolicy=policy)
+
+    def restarted() -> bool:
+        (status,) = (running.cluster.get("pods", "p", "default") or {}).get("status", {}).get("containerStatuses") or [
+            {}
+        ]
+        return status.get("restartCount", 0) >= 2
+
+    await running.until(restarted, "two restarts")
+    seen = [changes.get_nowait() for _ in range(changes.qsize())]
+    phases = {obj.get("status", {}).get("phase") for _, resource, obj in seen if resource == "pods"}
+    assert not phases & {"Failed", "Succeeded"}
+
+
 async def test_a_container_that_keeps_ending_is_restarted_with_back_off(running: Running) -> None:
     await running.pod(containers=[script("print('failed on purpose'); raise SystemExit(1)")])
 
