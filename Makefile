@@ -15,7 +15,7 @@ SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
 # The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
 DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
 
-.PHONY: help demo test check crash storm clients mutants bench stop setup format clean
+.PHONY: help demo test check crash storm clients mutants bench stop setup format schema clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -65,6 +65,9 @@ check: $(READY) ## Formatting, lint, types
 format: $(READY) ## Put the formatting right
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+schema: $(READY) ## Write the JSON Schema of fleet files anew
+	@$(BIN)/workload-identity schema > .schema.json && mv .schema.json fleet/fleet.schema.json
 
 clean: stop ## Remove everything that was made here
 	@rm -rf $(VENV) $(STATE)

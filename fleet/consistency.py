@@ -1,88 +1,94 @@
-"""What the parts of a fleet file owe each other: no name twice, no reference into the void, no budget overrun."""
+"""What the parts of a fleet owe each other: nothing twice, in whatever spelling, and no reference into the void."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
-from . import naming
+from . import lookalikes, sharding
+from .entries import Cluster, Identity, Vault, Workload
+from .expansion import Expansion, Reading
+from .problems import Location, problem
+from .sound import Part
 
-if TYPE_CHECKING:
-    from .spec import Identity, Vault, Workload
-
-
-@dataclass(frozen=True)
-class Part:
-    """The items of one list of the file that are sound by themselves, each with its position."""
-
-    items: tuple[tuple[int, Any], ...]
-    complete: bool
-    """Whether every item was sound. Where not, a name that seems missing may stand in an item that is wrong."""
+_FEW = 10
+"""Names to list where one is missing."""
+_EVERYWHERE = {"vaults": ", and a vault's name is the only one in all of Azure"}
 
 
-def wrong(message: str) -> PydanticCustomError:
-    """A validation error with exactly this message."""
-    return PydanticCustomError("fleet", "{message}", {"message": message})
+def absent(data: Mapping[str, Any], expansion: Expansion, reading: Reading) -> Iterator[InitErrorDetails]:
+    """The parts without which there is no fleet, whoever was to bring their entries."""
+    for part in ("identities", "workloads"):
+        if expansion.parts[part] == [] and reading.complete and expansion.complete:
+            yield problem((part,), "give at least one" if part in data else "this field is missing")
 
 
-def sound(raw: Any, model: type[BaseModel]) -> Part:
-    """The items of a raw list that validate, by position; whatever is no list has none."""
-    if raw is None:
-        return Part((), complete=True)
-    items: list[tuple[int, BaseModel]] = []
-    complete = isinstance(raw, list | tuple)
-    for position, item in enumerate(raw if complete else ()):
-        try:
-            items.append((position, model.model_validate(item)))
-        except ValidationError:
-            complete = False
-    return Part(tuple(items), complete)
-
-
-def kept(error: ValidationError) -> list[InitErrorDetails]:
-    """The errors of another validation, to be raised together with further ones."""
-    return [
-        _problem(details["loc"], details["msg"], details.get("input"))
-        for details in error.errors()
-        if not (details["type"] == "too_short" and details["input"])  # short only because its items are wrong
-    ]
-
-
-def problems(parts: Mapping[str, Part]) -> list[InitErrorDetails]:
+def problems(parts: Mapping[str, Part], expansion: Expansion, reading: Reading) -> Iterator[InitErrorDetails]:
     """Everything that is wrong between the parts ``clusters``, ``vaults``, ``identities`` and ``workloads``."""
-    return [*_duplicates(parts), *_missing_references(parts), *_over_budget(parts)]
 
+    def where(part: str, position: int, *rest: str | int) -> str:
+        place = expansion.places[part][position]
+        return reading.place(place.within(rest)) + ("" if place.for_each is None else f", for_each[{place.for_each}]")
 
-def _problem(path: tuple[str | int, ...], message: str, value: object) -> InitErrorDetails:
-    return InitErrorDetails(type=wrong(message), loc=path, input=value)
-
-
-def _duplicates(parts: Mapping[str, Part]) -> Iterator[InitErrorDetails]:
-    """ARM, vault and application names compare without case; Kubernetes names are lower case anyway."""
-    for part in ("clusters", "vaults", "identities"):
-        counts = Counter(item.name.lower() for _, item in parts[part].items)
-        for position, item in parts[part].items:
-            if counts[item.name.lower()] > 1:
-                yield _problem((part, position, "name"), f"{item.name} is named more than once", item.name)
+    yield from _same_names({**parts, "templates": expansion.templates}, where)
+    yield from _same_clusters(parts["clusters"], where)
     for position, vault in cast("Iterable[tuple[int, Vault]]", parts["vaults"].items):
         yield from _repeated(("vaults", position, "secrets"), (secret.name.lower() for secret in vault.secrets))
     for position, identity in cast("Iterable[tuple[int, Identity]]", parts["identities"].items):
         yield from _repeated(("identities", position, "access"), (grant.vault for grant in identity.access))
-    yield from _duplicate_workloads(parts["workloads"])
+    yield from _claimed_twice(parts["workloads"], where)
+    yield from _missing_references(parts)
 
 
-def _repeated(path: tuple[str | int, ...], names: Iterable[str]) -> Iterator[InitErrorDetails]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield _problem(path, f"{name} is named more than once", name)
+Where = Callable[..., str]
 
 
-def _duplicate_workloads(part: Part) -> Iterator[InitErrorDetails]:
+def _same_names(parts: Mapping[str, Part], where: Where) -> Iterator[InitErrorDetails]:
+    """ARM, vault and application names compare without case; Kubernetes names are lower case anyway."""
+    for part in ("clusters", "vaults", "identities", "templates"):
+        named: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        for position, item in parts[part].items:
+            for name in sharding.names(item) if isinstance(item, Identity) else (item.name,):
+                named[lookalikes.skeleton(name)].append((position, name))
+        for alike in named.values():
+            for position, name in alike if len(alike) > 1 else ():
+                others = [(place, other) for place, other in alike if place != position]
+                if others:
+                    yield problem((part, position, "name"), _twice(part, name, others, where), name)
+
+
+def _twice(part: str, name: str, others: list[tuple[int, str]], where: Where) -> str:
+    place, other = others[0]
+    also = where(part, place, "name") + (f" and {len(others) - 1} more" if len(others) > 1 else "")
+    if name.casefold() != other.casefold():
+        strange = lookalikes.strange(name) or f"of the other, {lookalikes.strange(other)}"
+        return f"{name} looks like {other} at {also}: {strange}"
+    return f"{name} is named more than once, also at {also}{_EVERYWHERE.get(part, '')}"
+
+
+def _same_clusters(part: Part, where: Where) -> Iterator[InitErrorDetails]:
+    """One cluster under two names would get two federated credentials of the same issuer and subject."""
+    for field in ("context", "issuer"):
+        first: dict[str, int] = {}
+        for position, cluster in cast("Iterable[tuple[int, Cluster]]", part.items):
+            value = getattr(cluster, field)
+            if value is not None and (place := first.setdefault(value, position)) != position:
+                message = f"{value} is already {where('clusters', place, field)}: a cluster has one name"
+                yield problem(("clusters", position, field), message, value)
+
+
+def _repeated(path: Location, names: Iterable[str]) -> Iterator[InitErrorDetails]:
+    seen: dict[str, bool] = {}
+    for name in names:
+        seen[name] = name in seen
+    yield from (problem(path, f"{name} is named more than once", name) for name, twice in seen.items() if twice)
+
+
+def _claimed_twice(part: Part, where: Where) -> Iterator[InitErrorDetails]:
     places: dict[tuple[str, str, str], int] = {}
     deployments: dict[tuple[str, str, str], int] = {}
     for position, workload in cast("Iterable[tuple[int, Workload]]", part.items):
@@ -94,63 +100,68 @@ def _duplicate_workloads(part: Part) -> Iterator[InitErrorDetails]:
         for cluster in workload.clusters:
             first = places.setdefault((cluster, workload.namespace, workload.service_account), position)
             if first != position:
-                message = f"{workload} on {cluster} is already workloads[{first}]: a ServiceAccount has one identity"
-                yield _problem(here, message, str(workload))
+                claimed = f"{workload} on {cluster} is already {where('workloads', first)}"
+                yield problem(here, f"{claimed}: a ServiceAccount has one identity", str(workload))
             if workload.deployment is None:
                 continue
-            first = deployments.setdefault((cluster, workload.namespace, workload.deployment.name), position)
+            name = workload.deployment.name
+            first = deployments.setdefault((cluster, workload.namespace, name), position)
             if first != position:
-                message = f"{workload.deployment.name} in {workload.namespace} on {cluster} is of workloads[{first}]"
-                yield _problem((*here, "deployment", "name"), message, workload.deployment.name)
+                message = f"{name} in {workload.namespace} on {cluster} is of {where('workloads', first)}"
+                yield problem((*here, "deployment", "name"), message, name)
 
 
-def _missing(path: tuple[str | int, ...], what: str, name: str, known: Iterable[str]) -> InitErrorDetails:
-    there_is = ", ".join(sorted(known)) or "none"
-    return _problem(path, f"there is no {what} {name} in this file, there is: {there_is}", name)
+@dataclass(frozen=True)
+class _Known:
+    """The names of one kind that there are, and how to say that another is not among them."""
+
+    what: str
+    names: frozenset[str]
+    spellings: Mapping[str, str]
+
+    @classmethod
+    def of(cls, what: str, names: Iterable[str]) -> _Known:
+        names = frozenset(names)
+        return cls(what, names, {lookalikes.skeleton(name): name for name in sorted(names, reverse=True)})
+
+    def missing(self, path: Location, name: str) -> Iterator[InitErrorDetails]:
+        if name in self.names:
+            return
+        alike = self.spellings.get(lookalikes.skeleton(name))
+        message = f"there is no {self.what} {name} in this fleet"
+        if alike is not None and alike.casefold() != name.casefold():
+            strange = lookalikes.strange(name) or f"of the latter, {lookalikes.strange(alike)}"
+            message += f", though one that looks like it, {alike}: {strange}"
+        elif len(self.names) <= _FEW:
+            message += f", there is: {', '.join(sorted(self.names)) or 'none'}"
+        else:
+            message += f", there is: {alike}" if alike is not None else f" among its {len(self.names)}"
+        yield problem(path, message, name)
 
 
 def _missing_references(parts: Mapping[str, Part]) -> Iterator[InitErrorDetails]:
-    vaults = {vault.name: {secret.name for secret in vault.secrets} for _, vault in parts["vaults"].items}
+    vaults = _Known.of("vault", (vault.name for _, vault in parts["vaults"].items))
+    secrets = {
+        vault.name: _Known.of(f"secret of {vault.name} called", (secret.name for secret in vault.secrets))
+        for _, vault in parts["vaults"].items
+    }
+    clusters = _Known.of("cluster", (cluster.name for _, cluster in parts["clusters"].items))
+    identities = _Known.of("identity", (name for _, item in parts["identities"].items for name in sharding.names(item)))
     if parts["vaults"].complete:
         for position, identity in cast("Iterable[tuple[int, Identity]]", parts["identities"].items):
             for place, grant in enumerate(identity.access):
-                if grant.vault not in vaults:
-                    yield _missing(("identities", position, "access", place, "vault"), "vault", grant.vault, vaults)
-    clusters = {cluster.name for _, cluster in parts["clusters"].items}
-    identities = {identity.name for _, identity in parts["identities"].items}
+                yield from vaults.missing(("identities", position, "access", place, "vault"), grant.vault)
     for position, workload in cast("Iterable[tuple[int, Workload]]", parts["workloads"].items):
         here = ("workloads", position)
-        for place, cluster in enumerate(workload.clusters):
-            if parts["clusters"].complete and cluster not in clusters:
-                yield _missing((*here, "clusters", place), "cluster", cluster, clusters)
-        if parts["identities"].complete and workload.identity not in identities:
-            yield _missing((*here, "identity"), "identity", workload.identity, identities)
+        for place, cluster in enumerate(workload.clusters if parts["clusters"].complete else ()):
+            yield from clusters.missing((*here, "clusters", place), cluster)
+        if parts["identities"].complete:
+            yield from identities.missing((*here, "identity"), workload.identity)
         if workload.verify is not None and parts["vaults"].complete:
-            yield from _missing_check((*here, "verify"), workload.verify.vault, workload.verify.secret, vaults)
-        if workload.deployment is not None:
-            containers = {container.name for container in workload.deployment.containers}
+            yield from vaults.missing((*here, "verify", "vault"), workload.verify.vault)
+            if known := secrets.get(workload.verify.vault):
+                yield from known.missing((*here, "verify", "secret"), workload.verify.secret)
+        if workload.deployment is not None and workload.deployment.skip_containers:
+            containers = _Known.of("container", (container.name for container in workload.deployment.containers))
             for place, name in enumerate(workload.deployment.skip_containers):
-                if name not in containers:
-                    yield _missing((*here, "deployment", "skip_containers", place), "container", name, containers)
-
-
-def _missing_check(
-    path: tuple[str | int, ...], vault: str, secret: str, vaults: Mapping[str, set[str]]
-) -> Iterator[InitErrorDetails]:
-    if vault not in vaults:
-        yield _missing((*path, "vault"), "vault", vault, vaults)
-    elif secret not in vaults[vault]:
-        yield _missing((*path, "secret"), f"secret of {vault} called", secret, vaults[vault])
-
-
-def _over_budget(parts: Mapping[str, Part]) -> Iterator[InitErrorDetails]:
-    """An identity trusts at most 20 (issuer, subject) pairs."""
-    limit = naming.MAX_FEDERATED_CREDENTIALS
-    pairs = Counter(workload.identity for _, workload in parts["workloads"].items for _ in workload.clusters)
-    for position, identity in parts["identities"].items:
-        if (count := pairs[identity.name]) > limit:
-            message = (
-                f"{identity.name} would need {count} federated credentials, one per workload and cluster, and an "
-                f"identity holds at most {limit}: spread its workloads over {-(-count // limit)} identities"
-            )
-            yield _problem(("identities", position), message, identity.name)
+                yield from containers.missing((*here, "deployment", "skip_containers", place), name)

@@ -35,6 +35,7 @@ FLEET_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")
 SECRET_NAME = re.compile(r"^[0-9A-Za-z-]{1,127}$")
 ENVIRONMENT_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 PREFECT_BLOCK = re.compile(r"^[a-z0-9-]+$")
+PARAMETER_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 _ROLE_ASSIGNMENTS = uuid.UUID("5b0c4b57-3c0e-5f0a-9a5c-6c6a1d6f0f35")
 """Namespace of our role assignments' names; arbitrary, never to be changed."""
@@ -65,6 +66,14 @@ def federated_credential_name(cluster: str, namespace: str, service_account: str
     digest = hashlib.sha256(pair.encode()).hexdigest()[:16]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{cluster}-{namespace}-{service_account}").strip("-_")
     return f"{readable[:100]}-{digest}"
+
+
+def shard_name(identity: str, number: int) -> str:
+    """The name of the ``number``-th of the identities, from 1, over which the workloads of one are spread.
+
+    The first keeps the name, so that an identity that outgrows its budget stays, with what is granted to it.
+    """
+    return identity if number == 1 else f"{identity}-{number}"
 
 
 def unique_name(fleet: str, identity: str) -> str:

@@ -35,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Gives every Kubernetes workload an Entra identity of its own, keeps it that way, and proves it.",
 )
-FleetFile = Annotated[Path, typer.Argument(metavar="FLEET", help="The fleet file (YAML).")]
+FleetFile = Annotated[Path, typer.Argument(metavar="FLEET", help="The fleet file (YAML), or a folder of such files.")]
 
 
 @app.command()
@@ -100,6 +100,14 @@ def simulate() -> None:
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON Schema of a fleet file, by which an editor completes and checks it."""
+    from fleet.schema import fleet_file_schema_text
+
+    typer.echo(fleet_file_schema_text(), nl=False)
+
+
+@app.command()
 def stop() -> None:
     """End the Prefect server that an earlier command left running."""
     from . import prefect_server
@@ -135,17 +143,15 @@ def _console() -> Console:
 
 
 def _load(path: Path, *, adopt: bool = False) -> Fleet:
-    from fleet.files import FleetFileError, load
+    from fleet.files import FleetFileError
+
+    from .fleet_files import load_path
 
     try:
-        fleet = load(path.read_text(encoding="utf-8"))
+        fleet = load_path(path)
     except FleetFileError as error:
         count = len(error.mistakes)
         _fail(f"{path}: {count} mistake{'s' if count > 1 else ''}", *(f"  {mistake}" for mistake in error.mistakes))
-    except UnicodeDecodeError:
-        _fail(f"{path}: this is not a text file in UTF-8")
-    except OSError as error:
-        _fail(f"{path}: {error.strerror}")
     return fleet.model_copy(update={"adopt": True}) if adopt else fleet
 
 

@@ -24,13 +24,13 @@ from prefect.tasks import Task, exponential_backoff
 
 from clients.session import Clients
 from clients.waiting import is_permanent
-from fleet.files import load
 from fleet.observed import Observation
 from fleet.plan import Change
 from fleet.proof import Chain, Proof
 from fleet.spec import Fleet
 from tasks import chain, verification
 
+from .fleet_files import load_path
 from .observing import plainly
 
 
@@ -74,13 +74,13 @@ class ProofFailedError(Exception):
 
 
 def wanted_fleet(fleet: Fleet | None, fleet_file: str | None) -> Fleet:
-    """The fleet of a flow's parameters. ValueError where not exactly one is given; FleetFileError for a bad file."""
+    """The fleet of a flow's parameters. ValueError where not exactly one is given; FleetFileError for bad files."""
     if (fleet is None) == (fleet_file is None):
         message = "give exactly one of fleet, fleet_file"
         raise ValueError(message)
     if fleet is not None:
         return fleet
-    return load(Path(str(fleet_file)).read_text(encoding="utf-8"))
+    return load_path(Path(str(fleet_file)))
 
 
 async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001

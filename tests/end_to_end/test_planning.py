@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 
 from fleet.files import load
 from fleet.plan import Plan
@@ -50,7 +51,7 @@ BAD_FILES: dict[str, tuple[bytes | None, tuple[str, ...]]] = {
             "vaults[0].name: 'x' is not allowed here: 3 to 24 letters",
             "identities[0].kind: Input should be 'application' or 'managed-identity'",
             "workloads[0].namespace: 'Upper_Case' is not allowed here: 1 to 63 lower-case letters",
-            "workloads[1].clusters[0]: there is no cluster nowhere in this file, there is: sysadminas",
+            "workloads[1].clusters[0]: there is no cluster nowhere in this fleet, there is: sysadminas",
         ),
     ),
 }
@@ -128,11 +129,27 @@ async def test_adopting_plans_to_take_it_over(plans: Plans) -> None:
 
 @pytest.mark.parametrize("command", ["plan", "reconcile", "verify", "teardown"])
 async def test_a_bad_file_is_told_before_anything_is_asked(plans: Plans, command: str) -> None:
+    empty = plans.directory / "empty-folder"
+    empty.mkdir(exist_ok=True)
     before = len(plans.terminal.cloud.journal.entries)
-    finished = await plans.terminal.run(command, plans.directory)
+    finished = await plans.terminal.run(command, empty)
     assert finished.code == MISTAKE
-    assert finished.err == f"{plans.directory}: Is a directory\n"
+    assert finished.err == f"{empty}: 1 mistake\n  no file in this folder is named *.yaml or *.yml\n"
     assert len(plans.terminal.cloud.journal.entries) == before
+
+
+async def test_a_folder_is_planned_as_one_file_would_be(plans: Plans) -> None:
+    described = yaml.safe_load(DEMO_FLEET.read_text(encoding="utf-8"))
+    teams = plans.directory / "fleet" / "teams"
+    teams.mkdir(parents=True)
+    (teams / "demo.yaml").write_text(yaml.safe_dump({"workloads": described.pop("workloads")}), encoding="utf-8")
+    described["include"] = ["teams/*.yaml"]
+    (teams.parent / "fleet.yaml").write_text(yaml.safe_dump(described), encoding="utf-8")
+    of_folder, of_file = await asyncio.gather(
+        plans.terminal.run("plan", teams.parent), plans.terminal.run("plan", DEMO_FLEET)
+    )
+    assert (of_folder.code, of_folder.out) == (of_file.code, of_file.out)
+    assert "sysadminas-demo-sa" in of_folder.out
 
 
 async def test_each_bad_file_is_told_what_is_wrong_with_it(plans: Plans) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from fleet.files import load
 from tests.conftest import ROOT
+from tests.unit.files import load_written
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
@@ -67,6 +68,21 @@ def test_the_fleet_file_of_the_readme_is_the_demos() -> None:
     fleet, demo = load(shown.group(1)), load((ROOT / "deployments/demo/fleet.yaml").read_text(encoding="utf-8"))
     assert (fleet.name, fleet.subscription, fleet.clusters) == (demo.name, demo.subscription, demo.clusters)
     assert (fleet.vaults, fleet.identities) == (demo.vaults, demo.identities)
+
+
+def test_what_the_readme_writes_once_stands_for_a_fleet() -> None:
+    written = re.search(r"```yaml\n(include:.*?)```", README, flags=re.DOTALL)
+    assert written is not None
+    files = {
+        "fleet.yaml": f"name: large\nsubscription: Playground\n{written.group(1)}",
+        "clusters.yaml": "clusters: [{name: prod-west, resource_group: g}, {name: prod-north, resource_group: g}]",
+        "teams/more.yaml": "identities: [{name: app}]\nworkloads: [{namespace: a, service_account: b, identity: app}]",
+    }
+    fleet = load_written(files)
+    assert [item.name for item in fleet.identities if "shop" in item.name] == ["shop-web", "shop-web-2", "shop-web-3"]
+    accounts = {(str(item), name) for item in fleet.workloads for name in item.clusters}
+    assert len(accounts) == 2 + 1 + 2 * 2 + 2
+    assert {item.token_expiration for item in fleet.workloads} == {7200}
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#h][^)]*)\)", README))))
