@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+from base64 import b64encode
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -60,15 +62,25 @@ async def holdings(simulation: Simulation, request: Request) -> Response:  # noq
     return JSONResponse(held(simulation))
 
 
+def _of_the_owner(simulation: Simulation, request: Request) -> None:
+    """401 for who was not told the key: other users of this machine reach the port, too."""
+    expected = b"Basic " + b64encode(f"simulate:{simulation.key}".encode())
+    if not hmac.compare_digest(request.headers.get("authorization", "").encode(), expected):
+        message = "this is for the simulator's owner: ask by workload-identity simulate"
+        raise Refusal(401, "Unauthorized", message)
+
+
 @ROUTES.add("GET", "/snapshot", Provenance.ASSUMED, "our own")
-async def snapshot(simulation: Simulation, request: Request) -> Response:  # noqa: ARG001
+async def snapshot(simulation: Simulation, request: Request) -> Response:
     """The whole state, secrets among it."""
+    _of_the_owner(simulation, request)
     return JSONResponse(snapshots.taken(simulation))
 
 
 @ROUTES.add("POST", "/restore", Provenance.ASSUMED, "our own")
 async def restore(simulation: Simulation, request: Request) -> Response:
     """Make the simulation what it was when the snapshot in the body was taken."""
+    _of_the_owner(simulation, request)
     try:
         await snapshots.put_back(simulation, await parsed(request, "Malformed"))
     except snapshots.NotASnapshot as error:
@@ -79,6 +91,7 @@ async def restore(simulation: Simulation, request: Request) -> Response:
 @ROUTES.add("POST", "/break", Provenance.ASSUMED, "our own")
 async def break_(simulation: Simulation, request: Request) -> Response:
     """Break what the body says: ``fault``, by its name in the catalogue, of ``subject``."""
+    _of_the_owner(simulation, request)
     asked = await parsed(request, "Malformed")
     try:
         done = await breakage.break_(simulation, str(asked.get("fault", "")), str(asked.get("subject", "")))

@@ -105,7 +105,7 @@ def ask(directory: Path, method: str, path: str, body: Any = None) -> Any:
     """What the simulator meant answers to a request about itself: the one this shell is inside of, else the one left
     running in the directory.
     """
-    address = os.environ.get(SIMULATOR) or (_card(directory) or {}).get("proxy")
+    address = os.environ.get(SIMULATOR) or ((_card(directory) or {}).get("environment") or {}).get(SIMULATOR)
     if not address:
         message = f"no simulator is running in {directory}: start one with --keep"
         raise Trouble(message)
@@ -113,7 +113,7 @@ def ask(directory: Path, method: str, path: str, body: Any = None) -> Any:
         answer = httpx.request(method, f"{address}{path}", json=body, timeout=_ANSWER_SECONDS, trust_env=False)
         content = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        message = f"no simulator answers at {address}: start one with --keep"
+        message = f"no simulator answers at {httpx.URL(address).copy_with(userinfo=b'')}: start one with --keep"
         raise Trouble(message) from error
     if not answer.is_success:
         raise Trouble(str(content.get("error", content)))

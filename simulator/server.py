@@ -21,7 +21,8 @@ from .simulation import Simulation
 from .weather import Weather
 
 SIMULATOR = "WORKLOAD_IDENTITY_SIMULATOR"
-"""The variable that tells ``simulate show`` and its like which simulator is meant: the address of its port."""
+"""The variable that tells ``simulate show`` and its like which simulator is meant: the address of its port, with what
+lets its owner see and change everything."""
 
 
 @dataclass
@@ -106,7 +107,7 @@ class Simulator:
             "AZURE_CLIENT_ID": operator.client_id,
             "AZURE_CLIENT_SECRET": operator.client_secret,
             "AZURE_SUBSCRIPTION_ID": next(iter(azure.subscriptions)),
-            SIMULATOR: proxy,
+            SIMULATOR: proxy.replace("://", f"://simulate:{self.simulation.key}@"),
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,8 @@ class Simulation:
     """The Kubernetes side of each managed cluster, by its ARM id in lower case."""
     proxy_url: str = ""
     """http://127.0.0.1:PORT, what clients and pods put into HTTPS_PROXY."""
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    """What those know who may see or change everything at once."""
     unknown: list[str] = field(default_factory=list)
     """Requests that no route answered."""
     after_request: Callable[[Entry], Awaitable[None]] | None = None

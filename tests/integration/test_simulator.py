@@ -116,6 +116,14 @@ def test_a_running_simulator_becomes_again_what_its_snapshot_says(tmp_path: Path
         simulate(tmp_path, "stop")
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/snapshot"), ("POST", "/restore"), ("POST", "/break")])
+async def test_who_was_not_told_the_key_sees_and_changes_nothing(cloud: Cloud, method: str, path: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.request(method, f"{cloud.simulator.simulation.proxy_url}{path}", json={})
+    assert answer.status_code == 401
+    assert CANARY not in answer.text
+
+
 def test_the_faults_are_listed_by_the_links_of_the_chain(tmp_path: Path) -> None:
     told = simulate(tmp_path, "break")
     assert told.returncode == 0, told.stderr
