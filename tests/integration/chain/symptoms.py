@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import httpx
 
+from simulator.snapshots import put_back, taken
 from tests.conftest import Cloud
 
 NAMESPACE, ACCOUNT, DEPLOYMENT = "sysadminas-demo", "sysadminas-demo-sa", "azure-wi-demo"
@@ -97,3 +102,17 @@ async def _of_running_pods(cloud: Cloud, api: str, headers: dict[str, str], want
     chart = f"{api}/api/v1/namespaces/azure-workload-identity-system/services/azure-wi-webhook-webhook-service"
     found = [await cloud.http.get(url, headers=headers) for url in (configurations, namespaces, chart)]
     return "two webhooks" if all(one.is_success for one in found) else ""
+
+
+@asynccontextmanager
+async def put_back_afterwards(cloud: Cloud) -> AsyncIterator[Cloud]:
+    """The cloud, once its chain has no symptom; then it becomes again what it was."""
+    simulation = cloud.simulator.simulation
+    before, dials = taken(simulation), simulation.weather.dials
+    deadline = time.monotonic() + 20
+    while (found := await symptom(cloud)) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)  # what was put back is starting, and tells nobody
+    assert found == ""
+    yield cloud
+    simulation.weather.dials = dials
+    await put_back(simulation, before)

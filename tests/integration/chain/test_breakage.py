@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -13,9 +11,9 @@ import pytest_asyncio
 
 from fleet.spec import Fleet
 from simulator.breakage import CATALOGUE, NotBreakable, break_
-from simulator.snapshots import put_back, taken
+from simulator.snapshots import taken
 from tests.conftest import Cloud, running_cloud
-from tests.integration.chain.symptoms import symptom
+from tests.integration.chain.symptoms import put_back_afterwards, symptom
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,15 +97,8 @@ async def reconciled(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> 
 @pytest_asyncio.fixture(loop_scope="module")
 async def whole(reconciled: Cloud) -> AsyncIterator[Cloud]:
     """The cloud, its chain without a symptom; it is put back afterwards."""
-    simulation = reconciled.simulator.simulation
-    before, dials = taken(simulation), simulation.weather.dials
-    deadline = time.monotonic() + 20
-    while (found := await symptom(reconciled)) and time.monotonic() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(0.05)  # what was put back is starting, and tells nobody
-    assert found == ""
-    yield reconciled
-    simulation.weather.dials = dials
-    await put_back(simulation, before)
+    async with put_back_afterwards(reconciled) as cloud:
+        yield cloud
 
 
 async def test_every_fault_has_its_symptom() -> None:
