@@ -113,7 +113,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
         ),
         Row(
             "az keyvault set-policy -n kv-of-secrets --object-id $object --secret-permissions get list "
-            "--query properties.accessPolicies[1].permissions.secrets",
+            "--query sort(properties.accessPolicies[1].permissions.secrets)",
             ["get", "list"],
         ),
         Row(
