@@ -152,7 +152,9 @@ REACTIONS: Mapping[str, Reaction] = {
 }
 """Error codes with a reaction that their HTTP status does not tell."""
 
-PROPAGATING = frozenset({"AADSTS70021", "AADSTS70025", "AADSTS700211", "AADSTS700212", "AADSTS700213", "AADSTS700016"})
+PROPAGATING = frozenset(
+    {"AADSTS70021", "AADSTS70025", "AADSTS700211", "AADSTS700212", "AADSTS700213", "AADSTS700016", "AADSTS7000229"}
+)
 """What the token endpoint answers while a new identity or federated credential is not in effect yet."""
 
 _BY_STATUS: Mapping[int, Reaction] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,16 @@ async def test_a_cluster_that_is_being_updated_is_waited_for(tmp_path: Path, fle
         assert updates == []
         (proof,) = await proofs(cloud, fleet, await cloud.observe(fleet))
         assert proof.holds, proof
+
+
+async def test_a_service_principal_that_follows_its_application_later_is_waited_for(cloud: Cloud, fleet: Fleet) -> None:
+    """Where replicas know the application already, Entra says that it lacks its principal."""
+    await cloud.apply(fleet)
+    observed = await cloud.observe(fleet)
+    simulation = cloud.simulator.simulation
+    (application,) = [one for one in simulation.azure.applications.values() if one.federated]
+    principals = simulation.azure.service_principals.values()
+    (principal,) = [one for one in principals if one.body["appId"] == application.body["appId"]]
+    principal.visible_at = simulation.clock.now() + timedelta(seconds=1)
+    (proof,) = await proofs(cloud, fleet, observed)
+    assert proof.problems == ()
