@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from simulator.azure import directory
-from simulator.azure.state import Application, ManagedIdentity
+from simulator.azure.state import Application
 
 from .catalogue import breakage
 from .chain import Chain
 
 _LINK = "identity"
+_UNREPLICATED = timedelta(days=365)
 
 
 @breakage("identity-deleted", _LINK, "the application is in the bin, or the managed identity gone")
@@ -36,8 +39,5 @@ async def principal_disabled(chain: Chain) -> None:
 
 @breakage("identity-not-replicated", _LINK, "the identity was made just now and is not known everywhere yet")
 async def identity_not_replicated(chain: Chain) -> None:
-    """Until the clock has gone on by a day: simulate break cannot wait."""
-    soon = chain.simulation.clock.now().replace(year=chain.simulation.clock.now().year + 1)
-    chain.principal.visible_at = soon
-    if isinstance(chain.identity, ManagedIdentity | Application):
-        chain.identity.visible_at = soon
+    """For as long as anybody will look."""
+    chain.principal.visible_at = chain.identity.visible_at = chain.simulation.clock.now() + _UNREPLICATED

@@ -48,6 +48,7 @@ class OutsideCluster:
 class _Server(uvicorn.Server):
     """Leaves the process's signals alone."""
 
+    # The ignore: uvicorn annotates its own as the generator that it is written as, not as the context manager it gives.
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         return contextlib.nullcontext()
 

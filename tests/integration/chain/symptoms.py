@@ -110,8 +110,9 @@ async def put_back_afterwards(cloud: Cloud) -> AsyncIterator[Cloud]:
     simulation = cloud.simulator.simulation
     before, dials = taken(simulation), simulation.weather.dials
     deadline = time.monotonic() + 20
+    # ASYNC110: what was put back is starting, and tells nobody when it has.
     while (found := await symptom(cloud)) and time.monotonic() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(0.05)  # what was put back is starting, and tells nobody
+        await asyncio.sleep(0.05)
     assert found == ""
     yield cloud
     simulation.weather.dials = dials
