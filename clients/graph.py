@@ -1,4 +1,4 @@
-"""The Microsoft Graph client: the SDK, with our waiting instead of its own."""
+"""Microsoft Graph by its SDK, with our waiting instead of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from kiota_abstractions.headers_collection import HeadersCollection
 from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 from kiota_http.middleware.options import RetryHandlerOption
 from msgraph.graph_request_adapter import GraphRequestAdapter, options
-from msgraph.graph_service_client import GraphServiceClient
 from msgraph_core import GraphClientFactory
 
 from .errors import translated
@@ -22,15 +21,15 @@ if TYPE_CHECKING:
 _HOST = "graph.microsoft.com"
 
 
-def graph_client(credential: AsyncTokenCredential, client: httpx.AsyncClient) -> GraphServiceClient:
-    """Graph as ``credential``, over ``client``."""
+def graph_adapter(credential: AsyncTokenCredential, client: httpx.AsyncClient) -> GraphRequestAdapter:
+    """What the SDK's clients of Graph send through, as ``credential``, over ``client``."""
     client.base_url = f"https://{_HOST}/v1.0"
     without_retries = {**options, RetryHandlerOption.get_key(): RetryHandlerOption(should_retry=False)}
     provider = AzureIdentityAuthenticationProvider(
         credential, scopes=[f"https://{_HOST}/.default"], allowed_hosts=[_HOST], is_cae_enabled=False
     )
     http = GraphClientFactory.create_with_default_middleware(client=client, options=without_retries)
-    return GraphServiceClient(request_adapter=GraphRequestAdapter(provider, client=http))
+    return GraphRequestAdapter(provider, client=http)
 
 
 def asking(query: object | None = None, **headers: str) -> RequestConfiguration:  # type: ignore[type-arg]
