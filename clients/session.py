@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
-import httpx
 import jwt
 from azure.core.pipeline.transport import AioHttpTransport
 
@@ -31,11 +30,10 @@ if TYPE_CHECKING:
     from azure.mgmt.msi.aio import ManagedServiceIdentityClient
     from azure.mgmt.resource.features.aio import FeatureClient
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
-    from msgraph.graph_request_adapter import GraphRequestAdapter
-    from msgraph.graph_service_client import GraphServiceClient
+
+    from .graph import Graph
 
 ARM_SCOPE = "https://management.azure.com/.default"
-GRAPH_SCOPE = "https://graph.microsoft.com/.default"
 _AKS_SCOPE = f"{kubernetes.AKS_SERVER_APPLICATION}/.default"
 _POLL_SECONDS = 5
 
@@ -141,24 +139,12 @@ class Clients:
         assert self.tenancy is not None
         return self.tenancy.operator_id
 
-    @property
-    def graph(self) -> GraphServiceClient:
-        """Microsoft Graph, v1.0; each time a client of its own.
-
-        The SDK's builders for alternate keys (uniqueName, appId) write the key into their client's parameters: of two
-        that are made from one client, the first asks for what the second was made for.
-        """
-        from msgraph.graph_service_client import GraphServiceClient
-
-        return GraphServiceClient(request_adapter=self._graph_adapter)
-
     @cached_property
-    def _graph_adapter(self) -> GraphRequestAdapter:
-        from .graph import graph_adapter
+    def graph(self) -> Graph:
+        """Microsoft Graph, v1.0."""
+        from .graph import Graph
 
-        client = httpx.AsyncClient(event_hooks=self.traffic.httpx_hooks(), timeout=60, follow_redirects=True)
-        self.closing.push_async_callback(client.aclose)
-        return graph_adapter(self.credential, client)
+        return Graph(self.credential, self.transport, self.patience)
 
     def secrets(self, vault: str) -> SecretClient:
         """The secrets of a vault, as the operator."""

@@ -5,7 +5,6 @@ aiohttp reads SSL_CERT_FILE when it is imported, so the authority exists before 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import tempfile
@@ -35,7 +34,7 @@ from clients.session import Clients, open_clients  # noqa: E402
 from clients.waiting import Patience  # noqa: E402
 from fleet.files import load  # noqa: E402
 from fleet.observed import Observed  # noqa: E402
-from fleet.plan import Change, Plan, plan  # noqa: E402
+from fleet.plan import Plan, plan  # noqa: E402
 from fleet.spec import Fleet  # noqa: E402
 from flows.observing import observe  # noqa: E402
 from simulator.azure import start  # noqa: E402
@@ -43,6 +42,7 @@ from simulator.clock import Clock  # noqa: E402
 from simulator.server import Simulator  # noqa: E402
 from simulator.weather import CALM, Dials, Weather  # noqa: E402
 from tasks import chain  # noqa: E402
+from tests.carrying_out import carry_out  # noqa: E402
 from tests.operator import token_request  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -100,16 +100,7 @@ class Cloud:
         """Reconcile without Prefect as wide as the plan allows, as the flow does. Returns the plan."""
         async with self.clients() as clients:
             planned = plan(fleet, await observe(clients, fleet))
-            outputs: dict[str, dict[str, str]] = {}
-            running: dict[str, asyncio.Task[None]] = {}
-
-            async def one(change: Change) -> None:
-                await asyncio.gather(*(running[key] for key in change.after))
-                outputs[change.key] = await chain.apply(clients, fleet, change, outputs)
-
-            for change in planned.changes:
-                running[change.key] = asyncio.create_task(one(change))
-            await asyncio.gather(*running.values())
+            await carry_out(clients, fleet, planned.changes)
         return planned
 
     async def sign_in(self, resource: str) -> str:
