@@ -17,6 +17,7 @@ from fleet.observed import Tenancy
 from fleet.spec import Cluster
 
 from . import kubernetes
+from .credentials import SharedCredential
 from .errors import Denied, translated
 from .traffic import Traffic
 from .waiting import Patience
@@ -154,11 +155,9 @@ class Clients:
 
     def secrets_as(self, credential: AsyncTokenCredential, vault: str) -> SecretClient:
         """The secrets of a vault, as somebody else."""
-        from azure.keyvault.secrets.aio import SecretClient
+        from .key_vault import secrets_of
 
-        from fleet.naming import vault_url
-
-        return SecretClient(vault_url(vault), credential, transport=self.transport, retry_total=0)
+        return secrets_of(vault, self.tenant_id, credential, self.transport)
 
     async def cluster(self, cluster: Cluster) -> kubernetes.Kubernetes:
         """The cluster's API, signed in once however many ask at the same time."""
@@ -225,7 +224,7 @@ async def open_clients(patience: Patience | None = None) -> AsyncIterator[Client
             advice = "Correct or unset AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
             raise Denied("the operator's sign-in", message, code="NoCredential", advice=advice) from error
         async with default as credential:
-            clients = Clients(credential, session, patience or Patience(), traffic)
+            clients = Clients(SharedCredential(credential), session, patience or Patience(), traffic)
             async with clients.closing:
                 yield clients
 

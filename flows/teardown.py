@@ -25,7 +25,7 @@ async def teardown(
     started = time.monotonic()
     wanted = runs.wanted_fleet(fleet, fleet_file)
     async with open_clients() as clients:
-        observed = await observe(clients, wanted, runs.observing)
+        observed = await observe(clients, wanted, runs.observing, beyond=True)
         planned = plan_teardown(wanted, observed, everything=everything)
         await artifacts.show_plan(planned)
         runs.WORK.set(runs.Work(clients, wanted))

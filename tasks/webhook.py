@@ -40,13 +40,14 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observati
             f"-n {CHART_NAMESPACE}, or az aks update --disable-workload-identity"
         )
         return Observation(conflicts={f"webhook:{cluster.name}": reason})
-    try:
-        configuration = await kubernetes.get(path_of("MutatingWebhookConfiguration", name=CONFIGURATION))
-    except Missing:
-        configuration = None
-    if configuration is None and not deployments:
-        return Observation()
     answer = await _answer(kubernetes)
+    configuration = None
+    if not (deployments and answer.serving):  # one that serves is configured
+        try:
+            configuration = await kubernetes.get(path_of("MutatingWebhookConfiguration", name=CONFIGURATION))
+        except Missing:
+            if not deployments:
+                return Observation()
     namespace = _namespace(configuration) or namespaces[0]
     delivery = WebhookDelivery.ADDON if namespace == _ADDON_NAMESPACE else WebhookDelivery.CHART
     webhook = Webhook(

@@ -78,10 +78,10 @@ class Cloud:
         asked, simulation.unknown = simulation.unknown, []
         return asked
 
-    async def observe(self, fleet: Fleet) -> Observed:
+    async def observe(self, fleet: Fleet, *, beyond: bool = False) -> Observed:
         """One look at the world."""
         async with self.clients() as clients:
-            return await observe(clients, fleet)
+            return await observe(clients, fleet, beyond=beyond)
 
     async def plan(self, fleet: Fleet) -> Plan:
         """What reconcile would do now."""

@@ -33,7 +33,9 @@ async def test_the_sdk_builds_the_directory_part_of_the_chain(cloud: Cloud) -> N
 
         principal = await graph.service_principals_with_app_id(str(made.app_id)).get()
         query = _Listing(filter="displayName eq 'by-sdk'", expand=["federatedIdentityCredentials"])
-        configuration = ApplicationsRequestBuilder.ApplicationsRequestBuilderGetRequestConfiguration(query_parameters=query)
+        configuration = ApplicationsRequestBuilder.ApplicationsRequestBuilderGetRequestConfiguration(
+            query_parameters=query
+        )
         listed = await graph.applications.get(configuration)
         with_name = graph.applications.by_application_id(made.id).federated_identity_credentials_with_name("none")
         try:
