@@ -54,6 +54,8 @@ class Proof(Model):
     succeeded: int = 0
     at: str = ""
     """When it was tried: ISO 8601, UTC."""
+    kept: bool = False
+    """Whether it was proven by an earlier run, and is trusted still."""
     problems: tuple[str, ...] = ()
     """What is broken, where, and what to do about it."""
 

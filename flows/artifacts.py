@@ -49,7 +49,7 @@ async def show_proofs(fleet: str, proofs: Iterable[Proof], gaps: Iterable[str]) 
             "secret": f"{proof.chain.vault}/{proof.chain.secret}",
             "holds": "yes" if proof.holds else "NO",
             "exchanges": f"{proof.succeeded} of {proof.tried}",
-            "at": proof.at,
+            "at": f"{proof.at}, by an earlier run" if proof.kept else proof.at,
             "problems": "; ".join(proof.problems),
         }
         for proof in proofs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -21,6 +21,7 @@ from .summary import Summary
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.RECOVER: "↺", Action.DELETE: "−"}
 _COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.RECOVER: "cyan", Action.DELETE: "red"}
 _MASK = "••••••••"
+_KEPT_PROOFS_SHOWN = 10
 
 
 def plan_table(changes: Iterable[Change]) -> Group:
@@ -65,13 +66,25 @@ def show_summary(console: Console, summary: Summary, ui: str | None, *, planned:
         show_plan(console, plan, f"Applied {done} of {len(plan.changes)} changes")
     for key, error in summary.failures.items():
         console.print(f"[red]failed[/red] {escape(key)}: {escape(error)}", soft_wrap=True)
-    for proof in summary.proofs:
-        show_proof(console, proof)
+    show_proofs(console, summary.proofs)
     for gap in summary.gaps:
         console.print(f"[yellow]not tried[/yellow] {escape(gap)}", soft_wrap=True)
     console.print(f"[dim]{summary.requests} requests, {summary.seconds:.1f} s[/dim]", highlight=False)
     if ui:
         console.print(f"[dim]Run:[/dim] {ui}", highlight=False, soft_wrap=True)
+
+
+def show_proofs(console: Console, proofs: Sequence[Proof]) -> None:
+    """A line for each; what earlier runs have proven of a large fleet is one line, the oldest proof's time in it."""
+    kept = [proof for proof in proofs if proof.kept]
+    folded = kept if len(kept) > _KEPT_PROOFS_SHOWN else []
+    for proof in proofs:
+        if not (folded and proof.kept):
+            show_proof(console, proof)
+    if folded:
+        since = min(proof.at for proof in folded)
+        text = f"{len(folded)} chains by earlier runs, none before {since}"
+        console.print(f"[green]proven[/green] {text}", highlight=False)
 
 
 def show_proof(console: Console, proof: Proof) -> None:

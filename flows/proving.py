@@ -1,4 +1,4 @@
-"""Verifies chains, each as a task run of its own."""
+"""Verifies chains, each as a task run of its own, unless a proof of an earlier run still holds."""
 
 from __future__ import annotations
 
@@ -7,31 +7,48 @@ from collections.abc import Callable, Iterable
 
 from fleet.proof import Chain, Proof
 
+from . import proof_book
 from .progress import Phase, tell
 from .runs import ProofFailedError, prove
 
 _AT_ONCE = 32
+_WRITTEN_AFTER = 100
+"""Proofs that a run that is killed may lose."""
 
 
 async def verify(
-    chains: Iterable[Chain], patience_seconds: float, anew: Callable[[Chain], bool] = lambda _: False
+    fleet: str, chains: Iterable[Chain], patience_seconds: float, anew: Callable[[Chain], bool] = lambda _: False
 ) -> list[Proof]:
-    """A proof for every chain: one kept from an earlier run, unless it has expired or is to be made ``anew``."""
+    """A proof for every chain of the fleet: one kept from an earlier run, unless it is to be made ``anew``."""
+    chains = list(chains)
+    book, now = await proof_book.read(fleet), proof_book.now()
+    proofs = {link: kept for link in chains if not anew(link) and (kept := book.proof_of(link, now)) is not None}
+    missing = [link for link in chains if link not in proofs]
     room = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(link: Chain) -> Proof:
-        name = f"verify {link.namespace}/{link.service_account} on {link.cluster}"
+    async def one(link: Chain) -> None:
         async with room:
-            tell(name, Phase.STARTED)
-            run = prove.with_options(task_run_name=name, refresh_cache=anew(link))
-            state = await run(link, patience_seconds, return_state=True)  # type: ignore[misc]  # Prefect types return_state for synchronous tasks only
-            try:
-                proof: Proof = Proof.model_validate(await state.aresult())
-            except ProofFailedError as error:
-                proof = error.proof
-            except Exception as error:  # noqa: BLE001 - one chain's failure must not hide the others' proofs
-                proof = Proof(chain=link, holds=False, problems=(str(error),))
-        tell(name, Phase.DONE if proof.holds else Phase.FAILED, "; ".join(proof.problems))
-        return proof
+            proofs[link] = await _prove(link, patience_seconds)
 
-    return list(await asyncio.gather(*(one(link) for link in chains)))
+    try:
+        for start in range(0, len(missing), _WRITTEN_AFTER):
+            await asyncio.gather(*(one(link) for link in missing[start : start + _WRITTEN_AFTER]))
+            await proof_book.write(fleet, proof_book.of(proofs.values()))
+    except asyncio.CancelledError:
+        await proof_book.write(fleet, proof_book.of(proofs.values()))
+        raise
+    return [proofs[link] for link in chains]
+
+
+async def _prove(link: Chain, patience_seconds: float) -> Proof:
+    name = f"verify {link.namespace}/{link.service_account} on {link.cluster}"
+    tell(name, Phase.STARTED)
+    state = await prove.with_options(task_run_name=name)(link, patience_seconds, return_state=True)  # type: ignore[misc]  # Prefect types return_state for synchronous tasks only
+    try:
+        proof: Proof = Proof.model_validate(await state.aresult())
+    except ProofFailedError as error:
+        proof = error.proof
+    except Exception as error:  # noqa: BLE001 - one chain's failure must not hide the others' proofs
+        proof = Proof(chain=link, holds=False, problems=(str(error),))
+    tell(name, Phase.DONE if proof.holds else Phase.FAILED, "; ".join(proof.problems))
+    return proof

@@ -45,6 +45,7 @@ async def reconcile(fleet: Fleet | None = None, fleet_file: str | None = None, v
                 wanted, observed.with_applied([change.resource for change in done.values()], work.outputs)
             )
             proofs = await proving.verify(
+                wanted.name,
                 chains,
                 PROPAGATION_SECONDS if done else _SETTLED_SECONDS,
                 anew=lambda link: any(link.is_touched_by(change.resource) for change in done.values()),

@@ -2,8 +2,7 @@
 
 Every task says what it does about caching. A change's result is kept under a key of its own task run, as a record, and
 is no cache: a run observes before it plans, so a step that is done is not planned again, whereas a cached one would
-hide that somebody has undone it meanwhile. Proofs are cached by
-the fingerprint of their chain, with an expiry.
+hide that somebody has undone it meanwhile. What is proven is kept in a book of its own (:mod:`flows.proof_book`).
 """
 
 from __future__ import annotations
@@ -11,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
 from prefect.tasks import Task, exponential_backoff
 
@@ -49,7 +47,6 @@ FLOW_OPTIONS: dict[str, Any] = {
     "result_serializer": "json",
     "validate_parameters": True,
 }
-PROOF_EXPIRES = timedelta(hours=1)
 
 
 @dataclass
@@ -66,7 +63,7 @@ WORK: ContextVar[Work] = ContextVar("work")
 
 
 class ProofFailedError(Exception):
-    """A chain that does not hold; fails its task run, so that no cache keeps it."""
+    """A chain that does not hold; fails its task run."""
 
     def __init__(self, proof: Proof) -> None:
         super().__init__(str(proof))
@@ -90,10 +87,6 @@ async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) 
     except Exception as error:  # noqa: BLE001 - whatever the step raised
         return not is_permanent(error)
     return False
-
-
-def _proof_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:  # noqa: ARG001 - Prefect's signature
-    return f"proof-{parameters['link'].fingerprint}"
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -124,12 +117,11 @@ async def apply_change(change: Change) -> dict[str, str]:
 @task(
     persist_result=True,
     result_serializer="json",
-    cache_key_fn=_proof_key,
-    cache_expiration=PROOF_EXPIRES,
+    result_storage_key="proof-{task_run.id}.json",
     retries=0,
 )
 async def prove(link: Chain, patience_seconds: float) -> Proof:
-    """Verify one chain. A proof is kept for an hour under the chain's fingerprint; a failure is not kept."""
+    """Verify one chain. Raises :class:`ProofFailedError` where it does not hold."""
     work = WORK.get()
     proof = await verification.verify(work.clients, work.fleet, link, patience_seconds)
     proof = proof.model_copy(update={"at": datetime.now(UTC).isoformat(timespec="seconds")})

@@ -32,7 +32,7 @@ async def verify(
         observed = await observe(clients, wanted, runs.observing)
         runs.WORK.set(runs.Work(clients, wanted))
         chains, gaps = verification.chains(wanted, observed)
-        proofs = await proving.verify(chains, patience_seconds, anew=lambda _: fresh)
+        proofs = await proving.verify(wanted.name, chains, patience_seconds, anew=lambda _: fresh)
         await artifacts.show_proofs(wanted.name, proofs, gaps)
         summary = Summary(
             plan=Plan(fleet=wanted.name),

@@ -205,10 +205,8 @@ async def test_every_change_is_a_task_run_named_after_it(tutorial: Tutorial, pre
 
 
 async def test_a_run_without_changes_is_a_handful_of_task_runs(tutorial: Tutorial, prefect: PrefectApi) -> None:
-    runs = await task_runs(prefect, tutorial.second.run_id, 8)
-    (verification,) = [run for run in runs if not run["name"].startswith("observe ")]
-    assert verification["name"] == f"verify {WORKLOAD} on sysadminas"
-    assert verification["state"]["name"] == "Cached"
+    runs = await task_runs(prefect, tutorial.second.run_id, 7)
+    assert {run["name"].split()[0] for run in runs} == {"observe"}, "what is proven still needs no task run"
 
 
 async def test_the_run_graph_shows_what_each_step_waited_for(tutorial: Tutorial, prefect: PrefectApi) -> None:
@@ -245,7 +243,7 @@ async def test_results_are_kept_as_json(tutorial: Tutorial, home: Path) -> None:
     assert len(kept) >= 3, "two runs and a proof"
     for path in kept:
         assert isinstance(json.loads(path.read_text(encoding="utf-8")), dict), path
-    assert any(path.name.startswith("proof-") for path in kept)
+    assert any(path.name == "proofs-sysadminas-demo.json" for path in kept)
 
 
 async def test_no_process_shows_anything_secret_on_its_command_line(tutorial: Tutorial) -> None:

@@ -85,7 +85,7 @@ async def test_a_proof_that_was_cut_off_while_it_was_written_is_none(
     async with running_cloud(tmp_path / "simulator") as cloud:
         terminal = Terminal(cloud, home, {"PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(tmp_path / "results")})
         assert (await terminal.run("reconcile", DEMO_FLEET)).code == 0
-        (proof,) = (tmp_path / "results").glob("proof-*")
+        proof = tmp_path / "results" / "proofs-sysadminas-demo.json"
         whole = proof.read_bytes()
         proof.write_bytes(b"")
         before = len(cloud.journal.entries)
