@@ -70,8 +70,8 @@ def document(
     }
 
 
-def cloud(clusters: int = 10) -> str:
-    """The YAML with which the simulator begins: the tutorial's tenant, with these clusters."""
+def cloud(clusters: int = 10, *, ready: bool = False) -> str:
+    """The YAML with which the simulator begins: these clusters, where ``ready`` with issuer and add-on."""
     operator = {
         "name": "platform-engineer",
         "client_id": "33333333-3333-4333-8333-333333333333",
@@ -86,9 +86,16 @@ def cloud(clusters: int = 10) -> str:
         "name": "Large",
         "resource_groups": [{"name": _GROUP, "location": _LOCATION}],
         "clusters": [
-            {"resource_group": _GROUP, "name": f"cluster-{number}", "entra_integrated": True}
+            {
+                "resource_group": _GROUP,
+                "name": f"cluster-{number}",
+                "entra_integrated": True,
+                "oidc_issuer": ready,
+                "workload_identity": ready,
+            }
             for number in range(clusters)
         ],
     }
     tenant = {"id": "11111111-1111-4111-8111-111111111111", "display_name": "Large", "domain": "large.onmicrosoft.com"}
-    return yaml.safe_dump({"tenant": tenant, "subscriptions": [subscription], "operators": [operator]})
+    text: str = yaml.safe_dump({"tenant": tenant, "subscriptions": [subscription], "operators": [operator]})
+    return text

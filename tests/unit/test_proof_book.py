@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -59,4 +60,4 @@ def test_proofs_that_were_made_together_do_not_expire_together() -> None:
         sum(book.proof_of(link, NOW + timedelta(hours=hours)) is not None for link in links) for hours in range(8, 17)
     ]
     assert (left[0], left[-1]) == (200, 0)
-    assert max(before - after for before, after in zip(left, left[1:], strict=False)) < 60
+    assert max(before - after for before, after in pairwise(left)) < 60
