@@ -18,6 +18,7 @@ from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, Conte
 from azure.core.rest import HttpRequest
 
 from .errors import from_graph, translated
+from .pace import TOO_MANY_REQUESTS, Pace
 from .waiting import Patience
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import AioHttpTransport
     from azure.core.rest import AsyncHttpResponse
 
-_URL = "https://graph.microsoft.com/v1.0"
-_SCOPE = "https://graph.microsoft.com/.default"
+_HOST = "graph.microsoft.com"
+_URL = f"https://{_HOST}/v1.0"
+_SCOPE = f"https://{_HOST}/.default"
 _STEPS = 20
 """The most requests that Graph takes in one ``$batch``."""
 _WINDOW = 0.005
@@ -56,8 +58,10 @@ _Batch = list[tuple[_Request, asyncio.Future[_Answer]]]
 class Graph:
     """The directory as ``credential`` sees it. ``what`` names an object in errors, which are ``CloudError``."""
 
-    def __init__(self, credential: AsyncTokenCredential, transport: AioHttpTransport, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(
+        self, credential: AsyncTokenCredential, transport: AioHttpTransport, patience: Patience, pace: Pace
+    ) -> None:
+        self._patience, self._width = patience, pace.of(_HOST)
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
             _URL,
             transport=transport,
@@ -150,10 +154,15 @@ class Graph:
 
     async def _send_batch(self, requests: Sequence[_Request]) -> Sequence[_Answer]:
         steps = [_step(number, request) for number, request in enumerate(requests)]
+        narrowed = self._width.narrowed
         answer = await self._send(_Request("POST", "/$batch", {"requests": steps}, {}))
         if answer.status >= 400:
             return [answer] * len(requests)
         by_id = {one["id"]: one for one in answer.body["responses"]}
+        if any(
+            one["status"] == TOO_MANY_REQUESTS for one in by_id.values()
+        ):  # told in the steps of a batch that is 200
+            self._width.answered(TOO_MANY_REQUESTS, narrowed)
         return [
             _Answer(one["status"], one.get("headers") or {}, one.get("body") or {})
             for one in (by_id[str(number)] for number in range(len(requests)))

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import yaml
 from kubernetes.aio.client import ApiClient, Configuration
@@ -26,6 +26,7 @@ from kubernetes.aio.config import ConfigException, load_kube_config, load_kube_c
 from fleet import naming
 
 from .errors import UNREACHABLE, CloudError, Denied, Invalid, Missing, translated
+from .pace import Pace
 from .traffic import Traffic
 from .waiting import Patience
 
@@ -60,6 +61,7 @@ class Kubernetes:
     _api: ApiClient
     _token: Callable[[], Awaitable[str]] | None
     _patience: Patience
+    _pace: Pace
     _kubeconfig: Callable[[str | None], Json]
     renew: Callable[[], Awaitable[Kubernetes]] | None = None
     """Signs in anew, once, where this way in was remembered and leads nowhere."""
@@ -195,8 +197,10 @@ class Kubernetes:
 
     async def _answer(self, method: str, url: str, path: str, headers: Mapping[str, str], body: Json | None) -> bytes:
         with translated(f"cluster {self.name}, {path.split('/v1/', 1)[-1]}"):
-            response = await self._api.rest_client.request(method, url, headers=headers, body=body)
-            data: bytes = await response.read()
+            async with self._pace.turn(urlsplit(url).hostname or "") as turn:
+                response = await self._api.rest_client.request(method, url, headers=headers, body=body)
+                data: bytes = await response.read()
+                turn.answered(response.status)
             if not 200 <= response.status <= 299:
                 error = ApiException(http_resp=response)
                 error.body = data.decode("utf-8", "replace")
@@ -209,7 +213,7 @@ class Kubernetes:
         return {token["key"]: token["value"]} if token and token.get("value") else {}
 
 
-async def from_context(name: str, context: str, patience: Patience, traffic: Traffic) -> Kubernetes:
+async def from_context(name: str, context: str, patience: Patience, traffic: Traffic, pace: Pace) -> Kubernetes:
     """The cluster behind a context of the user's kubeconfig (KUBECONFIG, else ~/.kube/config)."""
     configuration = _configuration(traffic)
     try:
@@ -228,7 +232,7 @@ async def from_context(name: str, context: str, patience: Patience, traffic: Tra
                 return {**config, "current-context": context}
         raise Invalid(f"cluster {name}", f"no kubeconfig holds the context {context}", code="Kubeconfig")
 
-    return Kubernetes(name, ApiClient(configuration), None, patience, kubeconfig)
+    return Kubernetes(name, ApiClient(configuration), None, patience, pace, kubeconfig)
 
 
 async def from_kubeconfig(
@@ -237,6 +241,7 @@ async def from_kubeconfig(
     entra_token: Callable[[], Awaitable[str]],
     patience: Patience,
     traffic: Traffic,
+    pace: Pace,
 ) -> Kubernetes:
     """The AKS cluster of a kubeconfig that ARM handed out.
 
@@ -247,14 +252,14 @@ async def from_kubeconfig(
     configuration = _configuration(traffic)
     if not context.by_entra:
         await load_kube_config_from_dict(kubeconfig, client_configuration=configuration)
-        return Kubernetes(name, ApiClient(configuration), None, patience, lambda _: kubeconfig)
+        return Kubernetes(name, ApiClient(configuration), None, patience, pace, lambda _: kubeconfig)
     configuration.host = context.cluster["server"]
     configuration.ca_cert_data = base64.b64decode(context.cluster["certificate-authority-data"]).decode()
 
     def with_token(token: str | None) -> Json:
         return {**kubeconfig, "users": [{"name": context.user, "user": {"token": token}}]}
 
-    return Kubernetes(name, ApiClient(configuration), entra_token, patience, with_token)
+    return Kubernetes(name, ApiClient(configuration), entra_token, patience, pace, with_token)
 
 
 @dataclass(frozen=True)

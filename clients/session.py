@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 import jwt
-from azure.core.pipeline.transport import AioHttpTransport
 
 from fleet import naming
 from fleet.observed import Tenancy
@@ -20,7 +19,9 @@ from fleet.spec import Cluster
 from . import known_clusters, kubernetes
 from .credentials import SharedCredential
 from .errors import CloudError, Denied, translated
+from .pace import Pace
 from .traffic import Traffic
+from .transport import PacedTransport
 from .waiting import Patience
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Arm:
 
     credential: AsyncTokenCredential
     subscription_id: str
-    transport: AioHttpTransport
+    transport: PacedTransport
 
     def _make(self, client: Callable[..., Client]) -> Client:
         # Retries are ours (waiting.py); the SDK's own would multiply with them.
@@ -111,7 +112,8 @@ class Clients:
         self, credential: AsyncTokenCredential, session: aiohttp.ClientSession, patience: Patience, traffic: Traffic
     ) -> None:
         self.credential, self.patience, self.traffic = credential, patience, traffic
-        self.transport = AioHttpTransport(session=session, session_owner=False)
+        self.pace = Pace()
+        self.transport = PacedTransport(session, self.pace)
         self.closing = AsyncExitStack()
         self.tenancy: Tenancy | None = None
         self._vaults: dict[str, SecretClient] = {}
@@ -148,7 +150,7 @@ class Clients:
         """Microsoft Graph, v1.0."""
         from .graph import Graph
 
-        return Graph(self.credential, self.transport, self.patience)
+        return Graph(self.credential, self.transport, self.patience, self.pace)
 
     def secrets(self, vault: str) -> SecretClient:
         """The secrets of a vault, as the operator."""
@@ -175,7 +177,9 @@ class Clients:
 
     async def _sign_in(self, cluster: Cluster) -> kubernetes.Kubernetes:
         if cluster.context is not None:
-            return self._keep(await kubernetes.from_context(cluster.name, cluster.context, self.patience, self.traffic))
+            return self._keep(
+                await kubernetes.from_context(cluster.name, cluster.context, self.patience, self.traffic, self.pace)
+            )
         host = await self._host_of(cluster)
         if host and (kept := known_clusters.recall(host)) is not None:
             client = await self._by(cluster, kept)
@@ -199,7 +203,9 @@ class Clients:
         return await self._by(cluster, config)
 
     async def _by(self, cluster: Cluster, config: kubernetes.Json) -> kubernetes.Kubernetes:
-        return await kubernetes.from_kubeconfig(cluster.name, config, self._aks_token, self.patience, self.traffic)
+        return await kubernetes.from_kubeconfig(
+            cluster.name, config, self._aks_token, self.patience, self.traffic, self.pace
+        )
 
     async def _host_of(self, cluster: Cluster) -> str | None:
         """The name under which the cluster is served; None where that cannot be told."""
@@ -252,7 +258,7 @@ async def open_clients(patience: Patience | None = None) -> AsyncIterator[Client
         connector=aiohttp.TCPConnector(limit=100),
     )
     async with session:
-        transport = AioHttpTransport(session=session, session_owner=False)
+        transport = PacedTransport(session, Pace())
         try:
             default = DefaultAzureCredential(transport=transport, retry_total=2)
         except ValueError as error:

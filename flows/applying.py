@@ -15,7 +15,8 @@ from tasks.chain import title
 from .progress import Phase, tell
 from .runs import WORK, apply_change
 
-_AT_ONCE = 32
+_AT_ONCE = 256
+"""Changes under way. Each host takes as many requests of them as it can: :mod:`clients.pace`."""
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ async def test_a_cluster_that_does_not_answer_is_given_up_soon(fleet: Fleet, tmp
         async def no_token() -> str:
             return ""
 
-        client = await access.from_kubeconfig("gone", config, no_token, patience, clients.traffic)
+        client = await access.from_kubeconfig("gone", config, no_token, patience, clients.traffic, clients.pace)
         with pytest.raises(CloudError, match="cannot be reached"):
             await client.list(path_of("Namespace"))
         await client.close()
