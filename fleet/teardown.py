@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .grouping import Grouping
 from .observed import Found, Observed
 from .plan import Action, Change, Hold, Plan
 from .resources import Difference, FederatedIdentityCredential, Resource, Vault
@@ -26,6 +27,7 @@ def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False)
     """
     items = list(wanted(fleet, observed))
     foreign = _foreign(items, observed)
+    grouping = Grouping(fleet)
     deletions: dict[str, Change] = {}
     holds: list[Hold] = []
     needed_by: dict[str, list[str]] = {}
@@ -35,7 +37,7 @@ def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False)
         stays = kind in _STAYS or key in foreign or (kind in _ONLY_WITH_EVERYTHING and not everything)
         dependents = needed_by.get(key, [])
         if not stays and (reason := observed.why_unknown(item.resource)):
-            holds.append(Hold(key=key, reason=reason))
+            holds.append(Hold(key=key, reason=reason, group=grouping.of(item.resource)))
         elif not stays and found is not None and _is_ours(fleet, found):
             deletions[key] = Change(
                 action=Action.DELETE,
@@ -44,6 +46,7 @@ def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False)
                 reason="is ours",
                 known=found.outputs,
                 after=tuple(dict.fromkeys(dependents)),
+                group=grouping.of(item.resource),
             )
             dependents = [key]
         for needed in item.needs:  # through what stays: an application waits for the roles of its principal

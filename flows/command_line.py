@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .summary import Summary
 
 EXIT_OK, EXIT_ERROR, EXIT_CHANGES, EXIT_INTERRUPTED = 0, 1, 2, 130
-_WIDTH_OF_A_FILE = 160
+_WIDTH_OF_A_FILE = 10_000
 """Columns where the output goes to no terminal, so that names and addresses are not broken."""
 
 app = typer.Typer(
