@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fleet.plan import Plan
+    from fleet.plan_file import PlanFile
     from fleet.spec import Fleet
 
     from .summary import Summary
@@ -43,16 +45,21 @@ def plan(
     fleet_file: FleetFile,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Plan to take over what does not carry our mark.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it for reconcile --plan.")] = None,
 ) -> None:
     """Show what reconcile would change. Exit code 0: nothing, 2: changes, 1: an error, or something is held."""
-    fleet = _load(fleet_file, adopt=adopt)
-    planned = _run(_plan(fleet))
+    fleet = _load(fleet_file)
+    planned = _run(_plan(_adopting(fleet, adopt=adopt)))
     if as_json:
         typer.echo(planned.model_dump_json(indent=2))
     else:
         from . import console
 
         console.show_plan(_console(), planned, f"Plan of {planned.fleet}")
+    if out is not None:
+        from fleet.plan_file import Options, PlanFile
+
+        _write(out, PlanFile(fleet=fleet, options=Options(adopt=adopt), plan=planned))
     if any(hold.mistake for hold in planned.holds):
         raise SystemExit(EXIT_ERROR)
     raise SystemExit(EXIT_CHANGES if planned.changes else EXIT_OK)
@@ -60,13 +67,24 @@ def plan(
 
 @app.command()
 def reconcile(
-    fleet_file: FleetFile,
+    fleet_file: Annotated[Path | None, typer.Argument(metavar="FLEET", help="As with plan; or give --plan.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     verify: Annotated[bool, typer.Option(help="Prove every chain afterwards.")] = True,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over what does not carry our mark.")] = False,
+    plan_file: Annotated[
+        Path | None, typer.Option("--plan", metavar="FILE", help="Apply what plan --out wrote, and nothing else.")
+    ] = None,
 ) -> None:
     """Make the world as the fleet says, and prove it."""
-    _flow("reconcile", _load(fleet_file, adopt=adopt), as_json=as_json, verify=verify)
+    if (fleet_file is None) == (plan_file is None):
+        _fail("reconcile takes either FLEET or --plan FILE: a plan file holds its fleet")
+    if plan_file is None:
+        assert fleet_file is not None
+        _flow("reconcile", {"fleet": _adopting(_load(fleet_file), adopt=adopt), "verify": verify}, as_json=as_json)
+    if adopt:
+        _fail("--adopt is for planning, and this is planned: make the plan with plan --adopt --out")
+    _read(plan_file)
+    _flow("reconcile", {"plan_file": str(plan_file.absolute()), "verify": verify}, as_json=as_json)
 
 
 @app.command(name="verify")
@@ -79,7 +97,8 @@ def verify_(
     ] = 60,
 ) -> None:
     """Prove that every workload reads its secret. Changes nothing."""
-    _flow("verify", _load(fleet_file), as_json=as_json, fresh=fresh, patience_seconds=patience)
+    parameters = {"fleet": _load(fleet_file), "fresh": fresh, "patience_seconds": patience}
+    _flow("verify", parameters, as_json=as_json)
 
 
 @app.command()
@@ -89,7 +108,7 @@ def teardown(
     everything: Annotated[bool, typer.Option("--everything", help="Vaults (soft-deleted) and webhooks too.")] = False,
 ) -> None:
     """Take away what reconcile made, dependents first. What is not ours stays."""
-    _flow("teardown", _load(fleet_file), as_json=as_json, everything=everything)
+    _flow("teardown", {"fleet": _load(fleet_file), "everything": everything}, as_json=as_json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -142,17 +161,42 @@ def _console() -> Console:
     return console
 
 
-def _load(path: Path, *, adopt: bool = False) -> Fleet:
+def _load(path: Path) -> Fleet:
     from fleet.files import FleetFileError
 
     from .fleet_files import load_path
 
     try:
-        fleet = load_path(path)
+        return load_path(path)
     except FleetFileError as error:
         count = len(error.mistakes)
         _fail(f"{path}: {count} mistake{'s' if count > 1 else ''}", *(f"  {mistake}" for mistake in error.mistakes))
+
+
+def _adopting(fleet: Fleet, *, adopt: bool) -> Fleet:
     return fleet.model_copy(update={"adopt": True}) if adopt else fleet
+
+
+def _read(path: Path) -> None:
+    """Say what is wrong with a plan file before a server is started for it."""
+    from fleet.plan_file import PlanFileError
+
+    from . import plan_files
+
+    try:
+        plan_files.read(path)
+    except PlanFileError as error:
+        _fail(str(error))
+
+
+def _write(path: Path, content: PlanFile) -> None:
+    from . import plan_files
+
+    try:
+        plan_files.write(path, content)
+    except OSError as error:
+        _fail(f"{path}: the plan cannot be written: {error.strerror}")
+    typer.echo(f"To apply just this: workload-identity reconcile --plan {shlex.quote(str(path))}", err=True)
 
 
 def _run(work: Coroutine[Any, Any, Plan]) -> Plan:
@@ -175,7 +219,7 @@ async def _plan(fleet: Fleet) -> Plan:
         return plan_of(fleet, await observe(clients, fleet))
 
 
-def _flow(name: str, fleet: Fleet, *, as_json: bool, **parameters: Any) -> NoReturn:
+def _flow(name: str, parameters: dict[str, Any], *, as_json: bool) -> NoReturn:
     """Run a flow here, attached to a Prefect server, and show what it came to."""
     from . import prefect_server
 
@@ -189,7 +233,7 @@ def _flow(name: str, fleet: Fleet, *, as_json: bool, **parameters: Any) -> NoRet
     console = _console()
     progress = terminal.LiveProgress(console if not as_json else _quiet())
     with progress:
-        outcome = run(name, fleet, parameters, progress.hear)
+        outcome = run(name, parameters, progress.hear)
     if outcome.summary is None:
         _fail(
             outcome.error or f"{name} failed",
