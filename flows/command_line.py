@@ -17,12 +17,14 @@ import typer
 from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from rich.console import Console
 
+    from fleet.observed import Observed
     from fleet.plan import Plan
     from fleet.plan_file import PlanFile
+    from fleet.selection import Selection
     from fleet.spec import Fleet
 
     from .summary import Summary
@@ -49,7 +51,9 @@ def plan(
 ) -> None:
     """Show what reconcile would change. Exit code 0: nothing, 2: changes, 1: an error, or something is held."""
     fleet = _load(fleet_file)
-    planned = _run(_plan(_adopting(fleet, adopt=adopt)))
+    from fleet.plan import plan as plan_of
+
+    planned = _run(_plan(_adopting(fleet, adopt=adopt), plan_of))
     if as_json:
         typer.echo(planned.model_dump_json(indent=2))
     else:
@@ -106,9 +110,34 @@ def teardown(
     fleet_file: FleetFile,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     everything: Annotated[bool, typer.Option("--everything", help="Vaults (soft-deleted) and webhooks too.")] = False,
+    workloads: Annotated[
+        list[str] | None,
+        typer.Option("--workload", metavar="NAMESPACE/SERVICEACCOUNT", help="Only this one. May be repeated."),
+    ] = None,
+    clusters: Annotated[
+        list[str] | None,
+        typer.Option("--cluster", metavar="NAME", help="Only on this one. May be repeated."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Take away what reconcile made, dependents first. What is not ours stays."""
-    _flow("teardown", {"fleet": _load(fleet_file), "everything": everything}, as_json=as_json)
+    """Take away what reconcile made, dependents first. What is not ours stays.
+
+    With --workload, --cluster or both, only those workloads on those clusters, and what nobody else in the fleet uses.
+    """
+    from fleet.selection import Selection, SelectionError, remainder
+
+    fleet = _load(fleet_file)
+    selection = Selection(workloads=tuple(workloads or ()), clusters=tuple(clusters or ()))
+    try:
+        remainder(fleet, selection)
+    except SelectionError as error:
+        _fail(*str(error).splitlines())
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        _agree_to_teardown(fleet, everything=everything, selection=selection)
+    parameters = {"fleet": fleet, "everything": everything, **selection.model_dump()}
+    if selection:
+        typer.echo("FLEET still names it: take it out there too, or the next reconcile brings it back", err=True)
+    _flow("teardown", parameters, as_json=as_json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -152,10 +181,10 @@ def _fail(*lines: str) -> NoReturn:
     raise SystemExit(EXIT_ERROR)
 
 
-def _console() -> Console:
+def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=stderr)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH_OF_A_FILE
     return console
@@ -208,15 +237,35 @@ def _run(work: Coroutine[Any, Any, Plan]) -> Plan:
         _fail(str(error))
 
 
-async def _plan(fleet: Fleet) -> Plan:
+async def _plan(fleet: Fleet, make: Callable[[Fleet, Observed], Plan]) -> Plan:
     """Without Prefect: a plan needs no server."""
     from clients.session import open_clients
-    from fleet.plan import plan as plan_of
 
     from .observing import observe
 
     async with open_clients() as clients:
-        return plan_of(fleet, await observe(clients, fleet))
+        return make(fleet, await observe(clients, fleet))
+
+
+def _agree_to_teardown(fleet: Fleet, *, everything: bool, selection: Selection) -> None:
+    """Show whoever sits at the terminal what is about to go, and end here unless they agree."""
+    from functools import partial
+
+    from fleet.teardown import plan_teardown
+
+    from . import console
+
+    planned = _run(_plan(fleet, partial(plan_teardown, everything=everything, selection=selection)))
+    if not planned.changes:
+        return
+    terminal = _console(stderr=True)
+    console.show_plan(terminal, planned, f"Teardown of {planned.fleet}")
+    try:
+        answer = terminal.input("Take all of this away? [y/N] ", markup=False)
+    except (EOFError, KeyboardInterrupt):
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        _fail("Nothing was taken away.")
 
 
 def _flow(name: str, parameters: dict[str, Any], *, as_json: bool) -> NoReturn:
