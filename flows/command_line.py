@@ -50,9 +50,11 @@ def plan(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it for reconcile --plan.")] = None,
 ) -> None:
     """Show what reconcile would change. Exit code 0: nothing, 2: changes, 1: an error, or something is held."""
-    fleet = _load(fleet_file)
     from fleet.plan import plan as plan_of
 
+    fleet = _load(fleet_file)
+    if out is not None and out.exists() and out.samefile(fleet_file):
+        _fail(f"{out}: this is FLEET itself; give --out another name")
     planned = _run(_plan(_adopting(fleet, adopt=adopt), plan_of))
     if as_json:
         typer.echo(planned.model_dump_json(indent=2))

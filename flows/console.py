@@ -32,8 +32,11 @@ def show_plan(console: Console, plan: Plan, heading: str, *, done: bool = False,
         return
     console.print(plan_tree(plan, heading, fold=console.is_terminal, failed=failed))
     changes = [change for change in plan.changes if change.key not in failed]
+    counts = [headline(changes, plan.holds, done=done)]
+    if missed := len(plan.changes) - len(changes):
+        counts.append(f"{missed} failed")
     console.print()
-    console.print(Text(headline(changes, plan.holds, done=done) or "Nothing", style="bold"))
+    console.print(Text(", ".join(filter(None, counts)), style="bold"))
 
 
 def show_summary(console: Console, summary: Summary, ui: str | None, *, planned: bool = True) -> None:
@@ -41,7 +44,8 @@ def show_summary(console: Console, summary: Summary, ui: str | None, *, planned:
     plan = summary.plan
     if planned:
         done = len(plan.changes) - len(summary.failures)
-        console.print()
+        if not plan.is_empty:
+            console.print()
         heading = f"Applied {done} of {len(plan.changes)} changes"
         show_plan(console, plan, heading, done=True, failed=summary.failures)
     for key, error in summary.failures.items():

@@ -98,13 +98,14 @@ async def test_where_the_world_has_moved_nothing_is_written_and_each_object_is_n
         (("reconcile",), "reconcile takes either FLEET or --plan FILE"),
         (("reconcile", DEMO_FLEET, "--plan", "plan.json"), "reconcile takes either FLEET or --plan FILE"),
         (("reconcile", "--plan", DEMO_FLEET), "fleet.yaml: this is no plan file, for it is not JSON (line 1)"),
+        (("plan", DEMO_FLEET, "--out", DEMO_FLEET), "fleet.yaml: this is FLEET itself; give --out another name"),
         (("reconcile", "--plan", "plan.json", "--adopt"), "--adopt is for planning, and this is planned"),
         (
             ("plan", DEMO_FLEET, "--out", "/nowhere/plan.json"),
             "/nowhere/plan.json: the plan cannot be written: No such",
         ),
     ],
-    ids=["neither", "both", "no plan file", "too late", "nowhere"],
+    ids=["neither", "both", "no plan file", "over the fleet", "too late", "nowhere"],
 )
 async def test_what_cannot_be_meant_is_said(approvals: Approvals, arguments: tuple[str | Path, ...], said: str) -> None:
     finished = await approvals.terminal.run(*arguments)

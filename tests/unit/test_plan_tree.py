@@ -110,7 +110,7 @@ def test_what_failed_is_marked_and_not_counted_as_done() -> None:
     key = "federated-credential:app/one/space/account"
     shown = printed(plan(fleet, world), done=True, failed=key)
     assert "✗ federate space/account on one" in shown
-    assert shown.endswith("\n3 held\n")
+    assert shown.endswith("\n3 held, 1 failed\n")
     assert printed(plan(fleet, world), done=True).endswith("\n1 updated, 3 held\n")
 
 
