@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import httpx
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -24,7 +23,6 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
-from kiota_abstractions.api_error import APIError
 from kubernetes.aio.client import ApiException
 from pyhelm3 import errors as helm
 
@@ -198,13 +196,11 @@ def translated(resource: str) -> Iterator[None]:
         raise _from_azure(resource, error) from error
     except AzureError as error:
         raise _sign_in(resource, error) from error
-    except APIError as error:
-        raise _from_graph(resource, error) from error
     except ApiException as error:
         raise _from_kubernetes(resource, error) from error
     except helm.Error as error:
         raise _from_helm(resource, error) from error
-    except (aiohttp.ClientError, httpx.HTTPError, TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise _unreachable(resource, error) from error
 
 
@@ -257,13 +253,13 @@ def _sign_in(resource: str, error: AzureError) -> CloudError:
     return Denied(resource, "no credential of the operator works", status=401, code="NoCredential", advice=advice)
 
 
-def _from_graph(resource: str, error: APIError) -> CloudError:
-    main = getattr(error, "error", None)
-    code = str(getattr(main, "code", "") or "")
-    details = getattr(main, "details", None) or []
-    code = next((item.code for item in details if getattr(item, "code", None) in REACTIONS), code)
-    message = str(getattr(main, "message", "") or error.message or "")
-    return made(resource, error.response_status_code or 0, code, message, headers=error.response_headers)
+def from_graph(resource: str, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> CloudError:
+    """The error of an answer of Graph; a detail's code that we know says more than the code above it."""
+    main = body.get("error")
+    main = main if isinstance(main, Mapping) else {}
+    codes = [str(detail.get("code") or "") for detail in main.get("details") or ()]
+    code = next((code for code in codes if code in REACTIONS), str(main.get("code") or ""))
+    return made(resource, status, code, str(main.get("message") or ""), headers=headers)
 
 
 def _from_kubernetes(resource: str, error: ApiException) -> CloudError:

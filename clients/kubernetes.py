@@ -25,7 +25,7 @@ from kubernetes.aio.config import ConfigException, load_kube_config, load_kube_c
 
 from fleet import naming
 
-from .errors import CloudError, Denied, Invalid, Missing, translated
+from .errors import UNREACHABLE, CloudError, Denied, Invalid, Missing, translated
 from .traffic import Traffic
 from .waiting import Patience
 
@@ -61,6 +61,8 @@ class Kubernetes:
     _token: Callable[[], Awaitable[str]] | None
     _patience: Patience
     _kubeconfig: Callable[[str | None], Json]
+    renew: Callable[[], Awaitable[Kubernetes]] | None = None
+    """Signs in anew, once, where this way in was remembered and leads nowhere."""
 
     async def get(self, path: str) -> Json:
         """One object. ``Missing`` where there is none."""
@@ -180,6 +182,18 @@ class Kubernetes:
             headers["Authorization"] = f"Bearer {await self._token()}"
         else:
             headers.update(await self._own_authorization())
+        try:
+            return await self._answer(method, url, path, headers, body)
+        except CloudError as error:
+            if error.code != UNREACHABLE or self.renew is None:
+                raise
+            renew, self.renew = self.renew, None
+            fresh = await renew()
+            await self._api.close()
+            self._api, self._token, self._kubeconfig = fresh._api, fresh._token, fresh._kubeconfig
+            return await self._once(method, path, query, body, content_type)
+
+    async def _answer(self, method: str, url: str, path: str, headers: Mapping[str, str], body: Json | None) -> bytes:
         with translated(f"cluster {self.name}, {path.split('/v1/', 1)[-1]}"):
             response = await self._api.rest_client.request(method, url, headers=headers, body=body)
             data: bytes = await response.read()
@@ -229,21 +243,36 @@ async def from_kubeconfig(
     Where its user is an exec plugin (kubelogin, on Entra-integrated clusters) a token of ``entra_token`` is sent
     instead, fetched anew when it expires; else the kubeconfig's own certificate or token serves.
     """
-    users = {user["name"]: user["user"] for user in kubeconfig.get("users", ())}
-    context = next(item["context"] for item in kubeconfig["contexts"] if item["name"] == kubeconfig["current-context"])
-    by_entra = "exec" in users[context["user"]] or "auth-provider" in users[context["user"]]
+    context = current(kubeconfig)
     configuration = _configuration(traffic)
-    if not by_entra:
+    if not context.by_entra:
         await load_kube_config_from_dict(kubeconfig, client_configuration=configuration)
         return Kubernetes(name, ApiClient(configuration), None, patience, lambda _: kubeconfig)
-    cluster = next(item["cluster"] for item in kubeconfig["clusters"] if item["name"] == context["cluster"])
-    configuration.host = cluster["server"]
-    configuration.ca_cert_data = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    configuration.host = context.cluster["server"]
+    configuration.ca_cert_data = base64.b64decode(context.cluster["certificate-authority-data"]).decode()
 
     def with_token(token: str | None) -> Json:
-        return {**kubeconfig, "users": [{"name": context["user"], "user": {"token": token}}]}
+        return {**kubeconfig, "users": [{"name": context.user, "user": {"token": token}}]}
 
     return Kubernetes(name, ApiClient(configuration), entra_token, patience, with_token)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A kubeconfig's current context."""
+
+    cluster: Json
+    user: str
+    by_entra: bool
+    """Whether its user signs in to Entra by a plugin (kubelogin), instead of by a certificate or token of its own."""
+
+
+def current(kubeconfig: Json) -> Context:
+    """The current context of a kubeconfig that :func:`read_kubeconfig` has read."""
+    context = next(item["context"] for item in kubeconfig["contexts"] if item["name"] == kubeconfig["current-context"])
+    cluster = next(item["cluster"] for item in kubeconfig["clusters"] if item["name"] == context["cluster"])
+    user: Json = next((item["user"] for item in kubeconfig.get("users") or () if item["name"] == context["user"]), {})
+    return Context(cluster, context["user"], by_entra="exec" in user or "auth-provider" in user)
 
 
 def read_kubeconfig(name: str, text: str) -> Json:

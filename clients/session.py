@@ -10,15 +10,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
-import httpx
 import jwt
 from azure.core.pipeline.transport import AioHttpTransport
 
+from fleet import naming
 from fleet.observed import Tenancy
 from fleet.spec import Cluster
 
-from . import kubernetes
-from .errors import Denied, translated
+from . import known_clusters, kubernetes
+from .credentials import SharedCredential
+from .errors import CloudError, Denied, translated
 from .traffic import Traffic
 from .waiting import Patience
 
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets.aio import SecretClient
     from azure.mgmt.authorization.aio import AuthorizationManagementClient
     from azure.mgmt.containerservice.aio import ContainerServiceClient
+    from azure.mgmt.containerservice.models import ManagedCluster
     from azure.mgmt.keyvault.aio import KeyVaultManagementClient
     from azure.mgmt.msi.aio import ManagedServiceIdentityClient
     from azure.mgmt.resource.features.aio import FeatureClient
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
-    from msgraph.graph_service_client import GraphServiceClient
+
+    from .graph import Graph
 
 ARM_SCOPE = "https://management.azure.com/.default"
-GRAPH_SCOPE = "https://graph.microsoft.com/.default"
 _AKS_SCOPE = f"{kubernetes.AKS_SERVER_APPLICATION}/.default"
 _POLL_SECONDS = 5
 
@@ -113,6 +115,7 @@ class Clients:
         self.closing = AsyncExitStack()
         self.tenancy: Tenancy | None = None
         self._vaults: dict[str, SecretClient] = {}
+        self._listing: asyncio.Task[list[ManagedCluster]] | None = None
         self._clusters: dict[str, asyncio.Task[kubernetes.Kubernetes]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -141,13 +144,11 @@ class Clients:
         return self.tenancy.operator_id
 
     @cached_property
-    def graph(self) -> GraphServiceClient:
+    def graph(self) -> Graph:
         """Microsoft Graph, v1.0."""
-        from .graph import graph_client
+        from .graph import Graph
 
-        client = httpx.AsyncClient(event_hooks=self.traffic.httpx_hooks(), timeout=60, follow_redirects=True)
-        self.closing.push_async_callback(client.aclose)
-        return graph_client(self.credential, client)
+        return Graph(self.credential, self.transport, self.patience)
 
     def secrets(self, vault: str) -> SecretClient:
         """The secrets of a vault, as the operator."""
@@ -157,11 +158,9 @@ class Clients:
 
     def secrets_as(self, credential: AsyncTokenCredential, vault: str) -> SecretClient:
         """The secrets of a vault, as somebody else."""
-        from azure.keyvault.secrets.aio import SecretClient
+        from .key_vault import secrets_of
 
-        from fleet.naming import vault_url
-
-        return SecretClient(vault_url(vault), credential, transport=self.transport, retry_total=0)
+        return secrets_of(vault, self.tenant_id, credential, self.transport)
 
     async def cluster(self, cluster: Cluster) -> kubernetes.Kubernetes:
         """The cluster's API, signed in once however many ask at the same time."""
@@ -177,6 +176,15 @@ class Clients:
     async def _sign_in(self, cluster: Cluster) -> kubernetes.Kubernetes:
         if cluster.context is not None:
             return self._keep(await kubernetes.from_context(cluster.name, cluster.context, self.patience, self.traffic))
+        host = await self._host_of(cluster)
+        if host and (kept := known_clusters.recall(host)) is not None:
+            client = await self._by(cluster, kept)
+            client.renew = lambda: self._afresh(cluster, host)
+            return self._keep(client)
+        return self._keep(await self._afresh(cluster, host))
+
+    async def _afresh(self, cluster: Cluster, host: str | None) -> kubernetes.Kubernetes:
+        """By a kubeconfig that ARM hands out."""
         group = cluster.resource_group or ""
 
         async def credentials() -> kubernetes.Json:
@@ -186,9 +194,33 @@ class Clients:
             return kubernetes.read_kubeconfig(cluster.name, bytes(value).decode())
 
         config = await self.patience.request(credentials)
-        return self._keep(
-            await kubernetes.from_kubeconfig(cluster.name, config, self._aks_token, self.patience, self.traffic)
-        )
+        if host and kubernetes.current(config).by_entra:
+            known_clusters.remember(host, config)
+        return await self._by(cluster, config)
+
+    async def _by(self, cluster: Cluster, config: kubernetes.Json) -> kubernetes.Kubernetes:
+        return await kubernetes.from_kubeconfig(cluster.name, config, self._aks_token, self.patience, self.traffic)
+
+    async def _host_of(self, cluster: Cluster) -> str | None:
+        """The name under which the cluster is served; None where that cannot be told."""
+        wanted = naming.cluster_id(self.subscription_id, cluster.resource_group or "", cluster.name).lower()
+        try:
+            there = await self.managed_clusters()
+        except CloudError:
+            return None
+        found = next((item for item in there if (item.id or "").lower() == wanted), None)
+        return (found.fqdn or found.private_fqdn) if found is not None else None
+
+    async def managed_clusters(self, *, anew: bool = False) -> list[ManagedCluster]:
+        """The subscription's AKS clusters, listed once however many ask at the same time, or ``anew``."""
+
+        async def everything() -> list[ManagedCluster]:
+            with translated("the subscription's AKS clusters"):
+                return [item async for item in self.arm.clusters.managed_clusters.list()]
+
+        if anew or self._listing is None:
+            self._listing = asyncio.create_task(self.patience.request(everything))
+        return await asyncio.shield(self._listing)
 
     def _keep(self, client: kubernetes.Kubernetes) -> kubernetes.Kubernetes:
         self.closing.push_async_callback(client.close)
@@ -228,7 +260,7 @@ async def open_clients(patience: Patience | None = None) -> AsyncIterator[Client
             advice = "Correct or unset AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
             raise Denied("the operator's sign-in", message, code="NoCredential", advice=advice) from error
         async with default as credential:
-            clients = Clients(credential, session, patience or Patience(), traffic)
+            clients = Clients(SharedCredential(credential), session, patience or Patience(), traffic)
             async with clients.closing:
                 yield clients
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
 
 import aiohttp
-import httpx
 
 
 @dataclass
@@ -26,7 +24,7 @@ class Traffic:
         self.hosts[host or ""] = self.hosts.get(host or "", 0) + 1
 
     def aiohttp_trace(self) -> aiohttp.TraceConfig:
-        """For the sessions of the Azure SDK and of the Kubernetes client."""
+        """For the sessions of the Azure SDKs and of the Kubernetes client."""
         trace = aiohttp.TraceConfig()
 
         async def started(
@@ -38,11 +36,3 @@ class Traffic:
 
         trace.on_request_start.append(started)
         return trace
-
-    def httpx_hooks(self) -> dict[str, list[Any]]:
-        """For the client of the Graph SDK."""
-
-        async def sending(request: httpx.Request) -> None:
-            self.note(request.url.host)
-
-        return {"request": [sending]}

@@ -91,6 +91,12 @@ def resource_group_id(subscription_id: str, resource_group: str) -> str:
     return f"/subscriptions/{subscription_id}/resourceGroups/{resource_group}"
 
 
+def cluster_id(subscription_id: str, resource_group: str, cluster: str) -> str:
+    """The ARM id of a managed cluster."""
+    provider = "Microsoft.ContainerService/managedClusters"
+    return f"{resource_group_id(subscription_id, resource_group)}/providers/{provider}/{cluster}"
+
+
 def vault_id(subscription_id: str, resource_group: str, vault: str) -> str:
     """The ARM id of a vault, the scope of its role assignments."""
     return f"{resource_group_id(subscription_id, resource_group)}/providers/Microsoft.KeyVault/vaults/{vault}"

@@ -239,14 +239,14 @@ def _run(work: Coroutine[Any, Any, Plan]) -> Plan:
         _fail(str(error))
 
 
-async def _plan(fleet: Fleet, make: Callable[[Fleet, Observed], Plan]) -> Plan:
+async def _plan(fleet: Fleet, make: Callable[[Fleet, Observed], Plan], *, beyond: bool = False) -> Plan:
     """Without Prefect: a plan needs no server."""
     from clients.session import open_clients
 
     from .observing import observe
 
     async with open_clients() as clients:
-        return make(fleet, await observe(clients, fleet))
+        return make(fleet, await observe(clients, fleet, beyond=beyond))
 
 
 def _agree_to_teardown(fleet: Fleet, *, everything: bool, selection: Selection) -> None:
@@ -257,7 +257,8 @@ def _agree_to_teardown(fleet: Fleet, *, everything: bool, selection: Selection) 
 
     from . import console
 
-    planned = _run(_plan(fleet, partial(plan_teardown, everything=everything, selection=selection)))
+    make = partial(plan_teardown, everything=everything, selection=selection)
+    planned = _run(_plan(fleet, make, beyond=True))
     if not planned.changes:
         return
     terminal = _console(stderr=True)

@@ -23,13 +23,13 @@ async def plainly(name: str, look: chain.Look) -> Observation:
     return observation
 
 
-async def observe(clients: Clients, fleet: Fleet, run: Runner = plainly) -> Observed:
-    """Find the subscription and who we are, then look at every link.
+async def observe(clients: Clients, fleet: Fleet, run: Runner = plainly, *, beyond: bool = False) -> Observed:
+    """Find the subscription and who we are, then look at every link, and with ``beyond`` at all that we ever made.
 
     ``run`` makes one observation under the given name. Raises ``CloudError`` where not even the subscription can be
     seen; any other failure leaves its part of the picture unknown.
     """
     clients.tenancy = await find_tenancy(clients, fleet.subscription)
-    looks = chain.looks(clients, fleet)
+    looks = chain.looks(clients, fleet, beyond=beyond)
     observations = await asyncio.gather(*(run(f"observe {through}", look) for through, look in looks.items()))
     return Observed.gather(clients.tenancy, observations)

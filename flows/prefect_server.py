@@ -20,6 +20,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from clients.home import home
+
 _START_SECONDS = 120.0
 _CLOCK_SECONDS = 5.0
 """A process's birth is told relative to the machine's boot, whose time moves when the clock is set right."""
@@ -32,12 +34,6 @@ _HANDED_ON_TOO = frozenset({"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "VIR
 
 class ServerError(Exception):
     """No Prefect server can be reached or started. The text is for the user."""
-
-
-def home() -> Path:
-    """Where the project keeps its Prefect database, results and notes: WORKLOAD_IDENTITY_HOME, else below ~."""
-    given = os.environ.get("WORKLOAD_IDENTITY_HOME")
-    return Path(given).absolute() if given else Path.home() / ".workload-identity"
 
 
 def attach(tell: Callable[[str], None] = lambda _: None) -> str:

@@ -36,7 +36,7 @@ async def teardown(
     wanted = runs.wanted_fleet(fleet, fleet_file)
     remainder(wanted, selection)  # a wrong name costs no request
     async with open_clients() as clients:
-        observed = await observe(clients, wanted, runs.observing)
+        observed = await observe(clients, wanted, runs.observing, beyond=True)
         planned = plan_teardown(wanted, observed, everything=everything, selection=selection)
         await artifacts.show_plan(planned)
         runs.WORK.set(runs.Work(clients, wanted))

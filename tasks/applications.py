@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from clients.errors import Conflict, Invalid, Missing, translated
-from clients.graph import asking, everything
+from clients.errors import Conflict, Invalid, Missing
+from clients.graph import Json
 from clients.session import Clients
 from clients.waiting import REPLICATION_SECONDS
 from fleet import naming, ownership
@@ -16,14 +16,11 @@ from fleet.spec import Fleet, Identity, IdentityKind
 
 from . import federation
 
-if TYPE_CHECKING:
-    from msgraph.generated.models.application import Application as GraphApplication
-    from msgraph.generated.models.service_principal import ServicePrincipal as GraphServicePrincipal
-
 _PAGE = 999
 _FILTER_TERMS = 15
 """Graph takes at most 15 terms in one ``in`` or chain of ``or``."""
-_FIELDS = ["id", "appId", "displayName", "uniqueName", "tags", "signInAudience"]
+_FIELDS = "id,appId,displayName,uniqueName,tags,signInAudience"
+_DELETED = "/directory/deletedItems"
 _GOOD_READS = 3
 
 
@@ -42,7 +39,7 @@ async def observe(clients: Clients, fleet: Fleet) -> Observation:
         condition = " or ".join(f"displayName eq '{name}'" for name in names)
         picture.add_namesakes(names, await _applications(clients, condition))
     principals = await _service_principals(clients, f"tags/any(t:t eq '{tag}')")
-    known = {principal.app_id for principal in principals}
+    known = {principal["appId"] for principal in principals}
     for client_ids in _chunks([client_id for client_id in picture.by_client_id if client_id not in known]):
         listed = ", ".join(f"'{client_id}'" for client_id in client_ids)
         principals += await _service_principals(clients, f"appId in ({listed})")
@@ -54,33 +51,26 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
 
     Creation is an upsert by unique name: repeated after a crash, it finds the application of the first try.
     """
-    from msgraph.generated.models.application import Application as GraphApplication
-
     wanted = change.resource
     assert isinstance(wanted, Application)
     what = f"application {wanted.display_name}"
-    applications = clients.graph.applications
+    graph = clients.graph
     object_id = change.known.get("object_id")
-    by_name = clients.graph.applications_with_unique_name(wanted.unique_name)
-
-    async def there() -> GraphApplication | None:
-        with translated(what):
-            return await (applications.by_application_id(object_id).get() if object_id else by_name.get())
+    path = f"/applications/{object_id}" if object_id else f"/applications(uniqueName='{quote(wanted.unique_name)}')"
 
     async def write() -> None:
-        body = GraphApplication(display_name=wanted.display_name, sign_in_audience=wanted.sign_in_audience)
-        with translated(what):
-            if object_id is None:
-                body.tags = list(ownership.graph_tags(fleet.name, wanted.identity))
-                await by_name.patch(body, request_configuration=asking(Prefer="create-if-missing"))
-            else:
-                found = await applications.by_application_id(object_id).get()
-                body.tags = ownership.with_graph_tags(found.tags if found else None, fleet.name, wanted.identity)
-                await applications.by_application_id(object_id).patch(body)
+        body: Json = {"displayName": wanted.display_name, "signInAudience": wanted.sign_in_audience}
+        if object_id is None:
+            body["tags"] = list(ownership.graph_tags(fleet.name, wanted.identity))
+            await graph.update(what, path, body, Prefer="create-if-missing")
+        else:
+            found = await graph.get(what, path)
+            body["tags"] = ownership.with_graph_tags(found.get("tags"), fleet.name, wanted.identity)
+            await graph.update(what, path, body)
 
-    async def readable() -> GraphApplication | None:
-        found = await there()
-        return found if found is not None and not wanted.differences(_application(wanted, found)) else None
+    async def readable() -> Json | None:
+        found = await graph.get(what, path)
+        return found if not wanted.differences(_application(wanted, found)) else None
 
     try:
         await clients.patience.request(write)
@@ -92,39 +82,32 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
     application = await clients.patience.until(
         f"{what} to be known everywhere", readable, seconds=REPLICATION_SECONDS, in_a_row=_GOOD_READS
     )
-    return {"client_id": application.app_id or "", "object_id": application.id or ""}
+    return {"client_id": application["appId"], "object_id": application["id"]}
 
 
 async def ensure_principal(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
     """Create or correct the application's service principal; returns its principal_id."""
-    from msgraph.generated.models.service_principal import ServicePrincipal as GraphServicePrincipal
-
     wanted = change.resource
     assert isinstance(wanted, ServicePrincipal)
     what = f"service principal of {wanted.identity}"
-    client_id = str(wanted.client_id)
-
-    async def there() -> GraphServicePrincipal | None:
-        with translated(what):
-            return await clients.graph.service_principals_with_app_id(client_id).get()
+    graph = clients.graph
+    path = f"/servicePrincipals(appId='{wanted.client_id}')"
 
     async def write() -> None:
         try:
-            found = await there()
+            found: Json | None = await graph.get(what, path)
         except Missing:
             found = None
-        body = GraphServicePrincipal(account_enabled=True)
-        body.tags = ownership.with_graph_tags(found.tags if found else None, fleet.name, wanted.identity)
-        with translated(what):
-            if found is None or found.id is None:
-                body.app_id = client_id
-                await clients.graph.service_principals.post(body)
-            elif wanted.differences(_principal(wanted, found)):
-                await clients.graph.service_principals.by_service_principal_id(found.id).patch(body)
+        tags = ownership.with_graph_tags((found or {}).get("tags"), fleet.name, wanted.identity)
+        body: Json = {"accountEnabled": True, "tags": tags}
+        if found is None:
+            await graph.create(what, "/servicePrincipals", {**body, "appId": str(wanted.client_id)})
+        elif wanted.differences(_principal(wanted, found)):
+            await graph.update(what, f"/servicePrincipals/{found['id']}", body)
 
-    async def readable() -> GraphServicePrincipal | None:
-        found = await there()
-        return found if found is not None and not wanted.differences(_principal(wanted, found)) else None
+    async def readable() -> Json | None:
+        found = await graph.get(what, path)
+        return found if not wanted.differences(_principal(wanted, found)) else None
 
     # The application may not be known to the copy that is asked (NoBackingApplicationObject), and a try whose answer
     # was lost shows as a Conflict: the next look finds the principal.
@@ -132,7 +115,7 @@ async def ensure_principal(clients: Clients, fleet: Fleet, change: Change) -> di
     principal = await clients.patience.until(
         f"{what} to be known everywhere", readable, seconds=REPLICATION_SECONDS, in_a_row=_GOOD_READS
     )
-    return {"principal_id": principal.id or ""}
+    return {"principal_id": principal["id"]}
 
 
 async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noqa: ARG001
@@ -141,8 +124,8 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
     assert isinstance(application, Application)
 
     async def delete() -> None:
-        with translated(f"application {application.display_name}"):
-            await clients.graph.applications.by_application_id(change.known["object_id"]).delete()
+        object_id = change.known["object_id"]
+        await clients.graph.delete(f"application {application.display_name}", f"/applications/{object_id}")
 
     try:
         await clients.patience.request(delete)
@@ -152,23 +135,22 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
 
 async def _restore(clients: Clients, wanted: Application) -> bool:
     """Whether a deleted application of our unique name was there; it is restored, its service principal with it."""
-    deleted = clients.graph.directory.deleted_items
-    candidates = await everything(clients.patience, "the tenant's deleted applications", deleted.graph_application)
-    match = next((item for item in candidates if item.unique_name == wanted.unique_name), None)
-    if match is None or match.id is None:
+    path = f"{_DELETED}/microsoft.graph.application"
+    candidates = await clients.graph.list("the tenant's deleted applications", path)
+    match = next((item for item in candidates if item.get("uniqueName") == wanted.unique_name), None)
+    if match is None:
         return False
-    with translated(f"application {wanted.display_name}"):
-        await deleted.by_directory_object_id(match.id).restore.post()
+    await clients.graph.create(f"application {wanted.display_name}", f"{_DELETED}/{match['id']}/restore", {})
     return True
 
 
 class _Picture:
     """Puts the lists together: which application is whose, and which principal is its."""
 
-    def __init__(self, fleet: Fleet, ours: list[GraphApplication]) -> None:
+    def __init__(self, fleet: Fleet, ours: list[Json]) -> None:
         self._fleet = fleet
-        self._by_unique_name = {item.unique_name: item for item in ours if item.unique_name}
-        self._by_tag = {ownership.identity_by_graph_tags(item.tags): item for item in ours}
+        self._by_unique_name = {item["uniqueName"]: item for item in ours if item.get("uniqueName")}
+        self._by_tag = {ownership.identity_by_graph_tags(item["tags"]): item for item in ours}
         self._found: list[Found] = []
         self._conflicts: dict[str, str] = {}
         self.by_client_id: dict[str, str] = {}
@@ -182,59 +164,59 @@ class _Picture:
             self._note(identity.name, application, ours=True)
         return application is not None
 
-    def add_namesakes(self, names: list[str], candidates: list[GraphApplication]) -> None:
+    def add_namesakes(self, names: list[str], candidates: list[Json]) -> None:
         """Applications that have the display name of a missing one: ours without its mark, or somebody else's."""
         for name in names:
-            namesakes = [item for item in candidates if item.display_name == name]
+            namesakes = [item for item in candidates if item["displayName"] == name]
             unique_name = naming.unique_name(self._fleet.name, name)
-            unmarked = next((item for item in namesakes if item.unique_name == unique_name), None)
+            unmarked = next((item for item in namesakes if item.get("uniqueName") == unique_name), None)
             if unmarked is not None:
                 self._note(name, unmarked, ours=True)
             elif len(namesakes) == 1:
                 self._note(name, namesakes[0], ours=False)
             elif namesakes:
-                ids = ", ".join(item.app_id or "" for item in namesakes)
+                ids = ", ".join(item["appId"] for item in namesakes)
                 reason = f"several applications are named {name} ({ids}): a name alone tells nothing, rename them"
                 self._conflicts[f"application:{name}"] = reason
 
-    def _note(self, identity: str, application: GraphApplication, *, ours: bool) -> None:
+    def _note(self, identity: str, application: Json, *, ours: bool) -> None:
         wanted = Application(
             identity=identity,
             display_name=identity,
             unique_name=naming.unique_name(self._fleet.name, identity),
             owner=self._fleet.name,
         )
-        outputs = {"client_id": application.app_id or "", "object_id": application.id or ""}
+        outputs = {"client_id": application["appId"], "object_id": application["id"]}
         self._found.append(Found(resource=_application(wanted, application), outputs=outputs, ours=ours))
         self.by_client_id[outputs["client_id"]] = identity
-        for credential in application.federated_identity_credentials or ():
+        for credential in application.get("federatedIdentityCredentials") or ():
             self._found.append(federation.found_on_application(identity, outputs["object_id"], credential))
 
-    def complete(self, principals: list[GraphServicePrincipal]) -> Observation:
+    def complete(self, principals: list[Json]) -> Observation:
         """The observation, with the service principals of the applications."""
         for principal in principals:
-            if identity := self.by_client_id.get(principal.app_id or ""):
-                wanted = ServicePrincipal(identity=identity, client_id=principal.app_id or "", owner=self._fleet.name)
-                outputs = {"principal_id": principal.id or ""}
+            if identity := self.by_client_id.get(principal["appId"]):
+                wanted = ServicePrincipal(identity=identity, client_id=principal["appId"], owner=self._fleet.name)
+                outputs = {"principal_id": principal["id"]}
                 self._found.append(Found(resource=_principal(wanted, principal), outputs=outputs))
         return Observation(found=tuple(self._found), conflicts=self._conflicts)
 
 
-def _application(wanted: Application, found: GraphApplication) -> Application:
+def _application(wanted: Application, found: Json) -> Application:
     return wanted.model_copy(
         update={
-            "display_name": found.display_name or "",
-            "sign_in_audience": found.sign_in_audience or "",
-            "owner": ownership.owner_by_graph_tags(found.tags),
+            "display_name": found["displayName"],
+            "sign_in_audience": found.get("signInAudience") or "",
+            "owner": ownership.owner_by_graph_tags(found.get("tags")),
         }
     )
 
 
-def _principal(wanted: ServicePrincipal, found: GraphServicePrincipal) -> ServicePrincipal:
+def _principal(wanted: ServicePrincipal, found: Json) -> ServicePrincipal:
     return wanted.model_copy(
         update={
-            "account_enabled": bool(found.account_enabled),
-            "owner": ownership.owner_by_graph_tags(found.tags),
+            "account_enabled": bool(found.get("accountEnabled")),
+            "owner": ownership.owner_by_graph_tags(found.get("tags")),
         }
     )
 
@@ -243,34 +225,30 @@ def _chunks(items: list[str]) -> list[list[str]]:
     return [items[start : start + _FILTER_TERMS] for start in range(0, len(items), _FILTER_TERMS)]
 
 
-async def _applications(clients: Clients, condition: str) -> list[GraphApplication]:
-    from msgraph.generated.applications.applications_request_builder import ApplicationsRequestBuilder
-
-    query = ApplicationsRequestBuilder.ApplicationsRequestBuilderGetQueryParameters(
-        filter=condition, select=_FIELDS, expand=["federatedIdentityCredentials"], top=_PAGE
-    )
-    builder: Any = clients.graph.applications
-    applications: list[GraphApplication] = await everything(
-        clients.patience, "the tenant's applications", builder, query
+async def _applications(clients: Clients, condition: str) -> list[Json]:
+    applications = await clients.graph.list(
+        "the tenant's applications",
+        "/applications",
+        filter=condition,
+        select=_FIELDS,
+        expand="federatedIdentityCredentials",
+        top=_PAGE,
     )
     for application in applications:
-        credentials = application.federated_identity_credentials or []
-        if len(credentials) >= naming.MAX_FEDERATED_CREDENTIALS and application.id:
+        if len(application.get("federatedIdentityCredentials") or ()) >= naming.MAX_FEDERATED_CREDENTIALS:
             # An expanded relation is cut at 20, which is also the most that there can be: look at it on its own.
-            builder = clients.graph.applications.by_application_id(application.id).federated_identity_credentials
-            application.federated_identity_credentials = await everything(
-                clients.patience, f"application {application.display_name}", builder
+            what, path = f"application {application['displayName']}", f"/applications/{application['id']}"
+            application["federatedIdentityCredentials"] = await clients.graph.list(
+                what, f"{path}/federatedIdentityCredentials"
             )
     return applications
 
 
-async def _service_principals(clients: Clients, condition: str) -> list[GraphServicePrincipal]:
-    from msgraph.generated.service_principals.service_principals_request_builder import (
-        ServicePrincipalsRequestBuilder,
+async def _service_principals(clients: Clients, condition: str) -> list[Json]:
+    return await clients.graph.list(
+        "the tenant's service principals",
+        "/servicePrincipals",
+        filter=condition,
+        select="id,appId,accountEnabled,tags",
+        top=_PAGE,
     )
-
-    query = ServicePrincipalsRequestBuilder.ServicePrincipalsRequestBuilderGetQueryParameters(
-        filter=condition, select=["id", "appId", "accountEnabled", "tags"], top=_PAGE
-    )
-    builder: Any = clients.graph.service_principals
-    return await everything(clients.patience, "the tenant's service principals", builder, query)

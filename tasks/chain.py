@@ -79,8 +79,12 @@ async def apply(clients: Clients, fleet: Fleet, change: Change, outputs: Outputs
 Look = Callable[[], Awaitable[Observation]]
 
 
-def looks(clients: Clients, fleet: Fleet) -> dict[str, Look]:
-    """The observations that make up the whole picture, by what they look through. They may run at the same time."""
+def looks(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> dict[str, Look]:
+    """The observations that make up the whole picture, by what they look through. They may run at the same time.
+
+    Looking ``beyond`` costs some requests in every cluster: it finds what carries the fleet's mark there and is not,
+    or no longer, in its file. What carries the mark elsewhere is found in any case.
+    """
     whole: dict[str, Callable[[Clients, Fleet], Awaitable[Observation]]] = {
         "features": features.observe,
         "clusters": clusters.observe,
@@ -94,13 +98,17 @@ def looks(clients: Clients, fleet: Fleet) -> dict[str, Look]:
     }
     for cluster in fleet.clusters:
         through = f"kubernetes:{cluster.name}"
-        found[through] = partial(_guarded, through, partial(_inside, clients, fleet, cluster))
+        found[through] = partial(_guarded, through, partial(_inside, clients, fleet, cluster, beyond))
     return found
 
 
-async def _inside(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:
-    parts = (webhook.observe, service_accounts.observe, workloads.observe)
-    return Observation.together(await asyncio.gather(*(observe(clients, fleet, cluster) for observe in parts)))
+async def _inside(clients: Clients, fleet: Fleet, cluster: Cluster, beyond: bool) -> Observation:
+    parts = await asyncio.gather(
+        webhook.observe(clients, fleet, cluster),
+        service_accounts.observe(clients, fleet, cluster, beyond=beyond),
+        workloads.observe(clients, fleet, cluster, beyond=beyond),
+    )
+    return Observation.together(parts)
 
 
 async def _vaults_and_secrets(clients: Clients, fleet: Fleet) -> Observation:

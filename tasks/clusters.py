@@ -26,11 +26,7 @@ async def observe(clients: Clients, fleet: Fleet) -> Observation:
     if not wanted:
         return Observation()
 
-    async def everything() -> list[ManagedCluster]:
-        with translated("the subscription's AKS clusters"):
-            return [item async for item in clients.arm.clusters.managed_clusters.list()]
-
-    there = await clients.patience.request(everything)
+    there = await clients.managed_clusters(anew=True)
     found, conflicts = [], {}
     for cluster in wanted:
         match = next((item for item in there if _is(item, cluster)), None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import ResourceNotFoundError
 
 from clients.errors import Conflict, Missing, translated
+from clients.graph import Json
 from clients.session import Clients
 from clients.waiting import REPLICATION_SECONDS
 from fleet.observed import Found
@@ -16,11 +17,10 @@ from fleet.spec import Fleet, IdentityKind
 
 if TYPE_CHECKING:
     from azure.mgmt.msi.models import FederatedIdentityCredential as ArmCredential
-    from msgraph.generated.models.federated_identity_credential import (
-        FederatedIdentityCredential as GraphCredential,
-    )
 
 _GOOD_READS = 3
+_TOLD = ("name", "issuer", "subject", "audiences")
+"""What Graph and ARM tell of a credential, under the same names."""
 
 
 async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:  # noqa: ARG001
@@ -66,25 +66,27 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
             return
 
 
-def found_on_application(identity: str, object_id: str, credential: GraphCredential) -> Found:
+def found_on_application(identity: str, object_id: str, credential: Json) -> Found:
     """A credential as Graph tells it."""
-    return Found(resource=_value(identity, IdentityKind.APPLICATION, credential, object_id=object_id))
+    told = {name: credential.get(name) for name in _TOLD}
+    return Found(resource=_value(identity, IdentityKind.APPLICATION, told, object_id=object_id))
 
 
 def found_on_managed_identity(identity: str, resource_group: str, credential: ArmCredential) -> Found:
     """A credential as ARM tells it."""
-    return Found(resource=_value(identity, IdentityKind.MANAGED_IDENTITY, credential, resource_group=resource_group))
+    told = {name: getattr(credential, name) for name in _TOLD}
+    return Found(resource=_value(identity, IdentityKind.MANAGED_IDENTITY, told, resource_group=resource_group))
 
 
 def _value(
     identity: str,
     kind: IdentityKind,
-    credential: GraphCredential | ArmCredential,
+    told: Json,
     *,
     object_id: str | None = None,
     resource_group: str | None = None,
 ) -> FederatedIdentityCredential:
-    subject = credential.subject or ""
+    subject = told["subject"] or ""
     parts = subject.split(":")
     in_cluster = len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]
     return FederatedIdentityCredential(
@@ -95,10 +97,10 @@ def _value(
         cluster="",
         namespace=parts[2] if in_cluster else "",
         service_account=parts[3] if in_cluster else "",
-        name=credential.name,
-        issuer=credential.issuer or "",
+        name=told["name"],
+        issuer=told["issuer"] or "",
         subject=subject,
-        audience=", ".join(credential.audiences or ()),
+        audience=", ".join(told["audiences"] or ()),
     )
 
 
@@ -119,36 +121,35 @@ class _OnApplication:
         assert isinstance(wanted.object_id, str)
         assert wanted.name is not None
         self._wanted = wanted
-        application = clients.graph.applications.by_application_id(wanted.object_id)
-        self._all = application.federated_identity_credentials
-        self._one = application.federated_identity_credentials_with_name(wanted.name)
+        self._graph, self._what = clients.graph, _what(wanted)
+        self._all = f"/applications/{wanted.object_id}/federatedIdentityCredentials"
+        self._one = f"{self._all}(name='{wanted.name}')"
 
     async def write(self) -> None:
-        from msgraph.generated.models.federated_identity_credential import FederatedIdentityCredential as Body
-
-        assert not isinstance(self._wanted.issuer, Reference)
-        body = Body(issuer=self._wanted.issuer, subject=self._wanted.subject, audiences=[self._wanted.audience])
-        body.description = f"workload-identity: {self._wanted.namespace}/{self._wanted.service_account}"
+        body: Json = {
+            "issuer": self._wanted.issuer,
+            "subject": self._wanted.subject,
+            "audiences": [self._wanted.audience],
+            "description": f"workload-identity: {self._wanted.namespace}/{self._wanted.service_account}",
+        }
         there = await self._there()
         if there is None:
-            body.name = self._wanted.name
-            await self._all.post(body)
-        elif there.id is not None and self._wanted.differences(self._read(there)):
-            await self._all.by_federated_identity_credential_id(there.id).patch(body)
+            await self._graph.create(self._what, self._all, {**body, "name": self._wanted.name})
+        elif self._wanted.differences(self._read(there)):
+            await self._graph.update(self._what, f"{self._all}/{there['id']}", body)
 
     async def read(self) -> FederatedIdentityCredential | None:
-        there = await self._one.get()
-        return self._read(there) if there is not None else None
+        return self._read(await self._graph.get(self._what, self._one))
 
     async def delete(self) -> None:
-        await self._one.delete()
+        await self._graph.delete(self._what, self._one)
 
-    async def _there(self) -> GraphCredential | None:
+    async def _there(self) -> Json | None:
         """The credential of our name. A list, because the absence of one is no error then, but the parent's is."""
-        answer = await self._all.get()
-        return next((item for item in (answer.value if answer else None) or () if item.name == self._wanted.name), None)
+        answer = await self._graph.get(self._what, self._all)
+        return next((item for item in answer["value"] if item["name"] == self._wanted.name), None)
 
-    def _read(self, there: GraphCredential) -> FederatedIdentityCredential:
+    def _read(self, there: Json) -> FederatedIdentityCredential:
         found = found_on_application(self._wanted.identity, str(self._wanted.object_id), there).resource
         assert isinstance(found, FederatedIdentityCredential)
         return found

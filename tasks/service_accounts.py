@@ -22,24 +22,40 @@ _TOKEN_OF = "kubernetes.io/service-account.name"
 """Annotates a Secret that goes with its ServiceAccount."""
 
 
-async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:
-    """The namespaces and ServiceAccounts of the fleet's workloads, by one list of each in the cluster."""
-    workloads = [workload for workload in fleet.workloads if cluster.name in workload.clusters]
-    if not workloads:
+async def observe(clients: Clients, fleet: Fleet, cluster: Cluster, *, beyond: bool = False) -> Observation:
+    """The ServiceAccounts of the fleet's workloads, by one list of the cluster, and the namespaces that they are in.
+
+    Where each is there, so is its namespace; else, and to look ``beyond``, one more list tells of the namespaces.
+    """
+    accounts = {
+        (workload.namespace, workload.service_account)
+        for workload in fleet.workloads
+        if cluster.name in workload.clusters
+    }
+    if not accounts and not beyond:
         return Observation()
     kubernetes = await clients.cluster(cluster)
-    namespaces = {workload.namespace for workload in workloads}
-    accounts = {(workload.namespace, workload.service_account) for workload in workloads}
+    names = {namespace for namespace, _ in accounts}
+    only = next(iter(names)) if len(names) == 1 and not beyond else ""
     found = [
-        _found_namespace(fleet, cluster, item)
-        for item in await kubernetes.list(path_of("Namespace"))
-        if item["metadata"]["name"] in namespaces and (item.get("status") or {}).get("phase") != "Terminating"
+        _found_account(fleet, cluster, item)
+        for item in await kubernetes.list(path_of("ServiceAccount", only))
+        if not item["metadata"].get("deletionTimestamp")
+        and (_address(item) in accounts or (beyond and ownership.LABEL in _labels(item)))
     ]
-    only = next(iter(namespaces)) if len(namespaces) == 1 else ""
-    for item in await kubernetes.list(path_of("ServiceAccount", only)):
-        if (item["metadata"]["namespace"], item["metadata"]["name"]) in accounts:
-            found.append(_found_account(fleet, cluster, item))
-    return Observation(found=tuple(found))
+    if beyond or len(found) < len(accounts):
+        namespaces = [
+            _found_namespace(fleet, cluster, item)
+            for item in await kubernetes.list(path_of("Namespace"))
+            if item["metadata"]["name"] in names
+            or (beyond and ownership.owner_by_labels(item["metadata"].get("labels")))
+            if (item.get("status") or {}).get("phase") != "Terminating"
+        ]
+    else:
+        namespaces = [
+            Found(resource=Namespace(cluster=cluster.name, name=name, owner=None), ours=False) for name in names
+        ]
+    return Observation(found=(*namespaces, *found))
 
 
 async def ensure_namespace(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
@@ -48,17 +64,17 @@ async def ensure_namespace(clients: Clients, fleet: Fleet, change: Change) -> di
     assert isinstance(wanted, Namespace)
     kubernetes = await clients.cluster(fleet.cluster(wanted.cluster))
     path = path_of("Namespace", name=wanted.name)
+    manifest = _object("Namespace", "", wanted.name, fleet.name)
 
-    async def not_terminating() -> bool | None:
+    async def gone() -> bool | None:
         try:
             return (await kubernetes.get(path)).get("status", {}).get("phase") != "Terminating" or None
         except Missing:
             return True
 
-    await clients.patience.until(
-        f"namespace {wanted.name} to be gone before it is made anew", not_terminating, seconds=120
-    )
-    await kubernetes.apply(_object("Namespace", "", wanted.name, fleet.name))
+    if (await kubernetes.apply(manifest)).get("status", {}).get("phase") == "Terminating":
+        await clients.patience.until(f"namespace {wanted.name} to be gone before it is made anew", gone, seconds=120)
+        await kubernetes.apply(manifest)
     return {}
 
 
@@ -74,9 +90,11 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
     }
     account["metadata"]["annotations"] = {key: value for key, value in annotations.items() if value is not None}
     kubernetes = await clients.cluster(fleet.cluster(wanted.cluster))
-    await kubernetes.apply(account)
-    if wanted.token_expiration is None:
-        await _drop_foreign_expiration(clients, fleet, wanted)
+    applied = await kubernetes.apply(account)
+    if wanted.token_expiration is None and TOKEN_EXPIRATION in (applied["metadata"].get("annotations") or {}):
+        # An expiration that somebody else annotated is not ours to leave: it would be the pods' after all.
+        without = {"metadata": {"annotations": {TOKEN_EXPIRATION: None}}}
+        await kubernetes.merge(path_of("ServiceAccount", wanted.namespace, wanted.name), without)
     return {}
 
 
@@ -110,6 +128,14 @@ def _is_somebodys(item: dict[str, Any]) -> bool:
         or (item["kind"], metadata["name"]) in _IN_EVERY_NAMESPACE
         or _TOKEN_OF in (metadata.get("annotations") or {})
     )
+
+
+def _address(item: dict[str, Any]) -> tuple[str, str]:
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _labels(item: dict[str, Any]) -> dict[str, str]:
+    return item["metadata"].get("labels") or {}
 
 
 def is_ours(fleet: Fleet, item: dict[str, Any]) -> bool:
@@ -152,16 +178,3 @@ def _found_account(fleet: Fleet, cluster: Cluster, item: dict[str, Any]) -> Foun
         owner=ownership.owner_by_labels(metadata.get("labels")),
     )
     return Found(resource=resource, ours=is_ours(fleet, item))
-
-
-async def _drop_foreign_expiration(clients: Clients, fleet: Fleet, wanted: ServiceAccount) -> None:
-    """An expiration that somebody else annotated is not ours to leave: taken over first, then no longer applied."""
-    kubernetes = await clients.cluster(fleet.cluster(wanted.cluster))
-    item = await kubernetes.get(path_of("ServiceAccount", wanted.namespace, wanted.name))
-    foreign = (item["metadata"].get("annotations") or {}).get(TOKEN_EXPIRATION)
-    if foreign is None:
-        return
-    await kubernetes.merge(
-        path_of("ServiceAccount", wanted.namespace, wanted.name),
-        {"metadata": {"annotations": {TOKEN_EXPIRATION: None}}},
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,23 +60,25 @@ async def observe_secrets(clients: Clients, fleet: Fleet, vaults: Observation) -
         for found in vaults.found
         if isinstance(found.resource, AccessPolicy) and found.resource.principal_id == clients.operator_id
     }
-    found: list[Found] = []
-    unknown: list[Unknown] = []
-    conflicts: dict[str, str] = {}
-    for vault in fleet.vaults:
+
+    async def of(vault: VaultSpec) -> Observation:
         by_policy = vault.authorization is VaultAuthorization.ACCESS_POLICY
         # Where we may not look in yet, the plan lets us in first, and ensure reads before it writes.
         visible = vault.name in present and (not by_policy or vault.name in readable)
         try:
-            for secret in vault.secrets:
-                resource = await _secret(clients, vault, secret) if visible else None
-                if resource is not None:
-                    found.append(Found(resource=resource))
-                elif (reason := await _no_value(secret)) is not None:
-                    conflicts[f"secret:{vault.name}/{secret.name}"] = reason
+            return Observation.together([await _look(clients, vault, secret, visible) for secret in vault.secrets])
         except CloudError as error:
-            unknown.append(Unknown(through=f"secrets:{vault.name}", reason=str(error)))
-    return Observation(found=tuple(found), unknown=tuple(unknown), conflicts=conflicts)
+            return Observation(unknown=(Unknown(through=f"secrets:{vault.name}", reason=str(error)),))
+
+    return Observation.together(await asyncio.gather(*(of(vault) for vault in fleet.vaults)))
+
+
+async def _look(clients: Clients, vault: VaultSpec, secret: SecretSpec, visible: bool) -> Observation:
+    resource = await _secret(clients, vault, secret) if visible else None
+    if resource is not None:
+        return Observation(found=(Found(resource=resource),))
+    reason = await _no_value(secret)
+    return Observation(conflicts={f"secret:{vault.name}/{secret.name}": reason} if reason is not None else {})
 
 
 async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:

@@ -26,6 +26,9 @@ CHART = "workload-identity-webhook"
 RELEASE = "workload-identity-webhook"
 REPOSITORY = "https://azure.github.io/azure-workload-identity/charts"
 CHART_NAMESPACE = "azure-workload-identity-system"
+INSTALLED = "workload-identity.io/installed-chart"
+"""Annotates the webhook's Deployment with the version whose installation came to its end: spares a look at Helm."""
+_MANAGER = "azure-wi-webhook-controller-manager"
 
 
 async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:  # noqa: ARG001
@@ -40,13 +43,14 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observati
             f"-n {CHART_NAMESPACE}, or az aks update --disable-workload-identity"
         )
         return Observation(conflicts={f"webhook:{cluster.name}": reason})
-    try:
-        configuration = await kubernetes.get(path_of("MutatingWebhookConfiguration", name=CONFIGURATION))
-    except Missing:
-        configuration = None
-    if configuration is None and not deployments:
-        return Observation()
     answer = await _answer(kubernetes)
+    configuration = None
+    if not (deployments and answer.serving):  # one that serves is configured
+        try:
+            configuration = await kubernetes.get(path_of("MutatingWebhookConfiguration", name=CONFIGURATION))
+        except Missing:
+            if not deployments:
+                return Observation()
     namespace = _namespace(configuration) or namespaces[0]
     delivery = WebhookDelivery.ADDON if namespace == _ADDON_NAMESPACE else WebhookDelivery.CHART
     webhook = Webhook(
@@ -70,8 +74,10 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
         assert wanted.version is not None
         values = {"azureTenantID": wanted.tenant_id}
         install = partial(helm.install_or_upgrade, kubernetes, RELEASE, CHART, REPOSITORY, wanted.version, values)
+        await _mark(kubernetes, None)
         # Helm makes some fifty requests, and gives up at the first that fails.
         await clients.patience.request(partial(install, namespace=CHART_NAMESPACE), seconds=WEBHOOK_SECONDS)
+        await _mark(kubernetes, wanted.version)
 
     async def serving() -> bool | None:
         answer = await _answer(kubernetes)
@@ -82,7 +88,7 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
         f"the webhook of cluster {wanted.cluster} to answer",
         serving,
         seconds=WEBHOOK_SECONDS,
-        advice=f"kubectl -n {where} describe deployment azure-wi-webhook-controller-manager tells more",
+        advice=f"kubectl -n {where} describe deployment {_MANAGER} tells more",
     )
     return {}
 
@@ -158,11 +164,23 @@ def _namespace(configuration: dict[str, Any] | None) -> str | None:
 
 async def _installed(kubernetes: Kubernetes, deployments: list[dict[str, Any]]) -> str | None:
     """The chart's version; None where its installation did not come to its end, even if the webhook serves already."""
+    version = _version(deployments)
+    if version in [(item["metadata"].get("annotations") or {}).get(INSTALLED) for item in deployments]:
+        return version
     try:
         unfinished = await helm.is_unfinished(kubernetes, RELEASE, namespace=CHART_NAMESPACE)
     except Denied:  # who only looks at the cluster may not list Secrets
         unfinished = False
-    return None if unfinished else _version(deployments)
+    return None if unfinished else version
+
+
+async def _mark(kubernetes: Kubernetes, version: str | None) -> None:
+    """Note on the webhook that this version is wholly installed, or with None that it may not be."""
+    path = path_of("Deployment", CHART_NAMESPACE, _MANAGER)
+    try:
+        await kubernetes.merge(path, {"metadata": {"annotations": {INSTALLED: version}}})
+    except Missing:
+        return
 
 
 def _version(deployments: list[dict[str, Any]]) -> str | None:

@@ -19,26 +19,29 @@ from .webhook import USE_LABEL
 
 SKIP_CONTAINERS = "azure.workload.identity/skip-containers"
 _APP_LABEL = "app.kubernetes.io/name"
+_FEW = 10
 
 
-async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:
-    """Our Deployments by one list of the cluster; a wanted one that is not among them is asked for by name."""
+async def observe(clients: Clients, fleet: Fleet, cluster: Cluster, *, beyond: bool = False) -> Observation:
+    """Our Deployments by one list of the cluster; wanted ones that are not among them are looked for unmarked.
+
+    To look ``beyond`` is to bring home our Deployments that the fleet no longer names, too.
+    """
     wanted = {
         (workload.namespace, workload.deployment.name)
         for workload in fleet.workloads
         if workload.deployment is not None and cluster.name in workload.clusters
     }
-    if not wanted:
+    if not wanted and not beyond:
         return Observation()
     kubernetes = await clients.cluster(cluster)
     selector = f"{ownership.LABEL}={fleet.name}"
     items = {_address(item): item for item in await kubernetes.list(path_of("Deployment"), labelSelector=selector)}
     unseen = sorted(wanted.difference(items))
-    for item in await asyncio.gather(*(_deployment(kubernetes, *address) for address in unseen)):
-        if item is not None:
-            items[_address(item)] = item
+    for item in await _unmarked(kubernetes, unseen):
+        items[_address(item)] = item
     return Observation(
-        found=tuple(_found(fleet, cluster, item) for address, item in items.items() if address in wanted)
+        found=tuple(_found(fleet, cluster, item) for address, item in items.items() if beyond or address in wanted)
     )
 
 
@@ -63,6 +66,14 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:
     assert isinstance(deployment, Deployment)
     kubernetes = await clients.cluster(fleet.cluster(deployment.cluster))
     await kubernetes.delete(path_of("Deployment", deployment.namespace, deployment.name))
+
+
+async def _unmarked(kubernetes: Kubernetes, addresses: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Deployments by name: each on its own where they are few, else among all of the cluster."""
+    if len(addresses) > _FEW:
+        return [item for item in await kubernetes.list(path_of("Deployment")) if _address(item) in set(addresses)]
+    found = await asyncio.gather(*(_deployment(kubernetes, *address) for address in addresses))
+    return [item for item in found if item is not None]
 
 
 async def _deployment(kubernetes: Kubernetes, namespace: str, name: str) -> dict[str, Any] | None:

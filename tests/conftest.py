@@ -42,6 +42,7 @@ from simulator.clock import Clock  # noqa: E402
 from simulator.server import Simulator  # noqa: E402
 from simulator.weather import CALM, Dials, Weather  # noqa: E402
 from tasks import chain  # noqa: E402
+from tests.carrying_out import carry_out  # noqa: E402
 from tests.operator import token_request  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -77,10 +78,10 @@ class Cloud:
         asked, simulation.unknown = simulation.unknown, []
         return asked
 
-    async def observe(self, fleet: Fleet) -> Observed:
+    async def observe(self, fleet: Fleet, *, beyond: bool = False) -> Observed:
         """One look at the world."""
         async with self.clients() as clients:
-            return await observe(clients, fleet)
+            return await observe(clients, fleet, beyond=beyond)
 
     async def plan(self, fleet: Fleet) -> Plan:
         """What reconcile would do now."""
@@ -93,6 +94,13 @@ class Cloud:
             outputs: dict[str, dict[str, str]] = {}
             for change in planned.changes:
                 outputs[change.key] = await chain.apply(clients, fleet, change, outputs)
+        return planned
+
+    async def apply_at_once(self, fleet: Fleet) -> Plan:
+        """Reconcile without Prefect as wide as the plan allows, as the flow does. Returns the plan."""
+        async with self.clients() as clients:
+            planned = plan(fleet, await observe(clients, fleet))
+            await carry_out(clients, fleet, planned.changes)
         return planned
 
     async def sign_in(self, resource: str) -> str:

@@ -123,7 +123,7 @@ class Story:
 
 
 async def next_teardown(cloud: Cloud, fleet: Fleet, *, everything: bool = False) -> Plan:
-    return plan_teardown(fleet, await cloud.observe(fleet), everything=everything)
+    return plan_teardown(fleet, await cloud.observe(fleet, beyond=True), everything=everything)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

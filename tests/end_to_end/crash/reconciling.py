@@ -1,7 +1,6 @@
 """A reconcile without Prefect, in a process group of its own: what the tests kill.
 
 The fork server imports this module once, with all that a run imports, so that each process starts within milliseconds.
-The SDKs import most of themselves when they are first used; :func:`_warm` uses them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import httpx
 from azure.identity.aio import DefaultAzureCredential
 from azure.keyvault.secrets.aio import SecretClient
 from azure.mgmt.authorization.aio import AuthorizationManagementClient
@@ -26,23 +24,16 @@ from azure.mgmt.keyvault.aio import KeyVaultManagementClient
 from azure.mgmt.resource.features.aio import FeatureClient
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
-from msgraph.generated.applications.applications_request_builder import ApplicationsRequestBuilder
-from msgraph.generated.models.application import Application
-from msgraph.generated.models.federated_identity_credential import FederatedIdentityCredential
-from msgraph.generated.models.o_data_errors.o_data_error import ODataError
-from msgraph.generated.models.service_principal import ServicePrincipal
-from msgraph.generated.service_principals.service_principals_request_builder import ServicePrincipalsRequestBuilder
 
 from clients import graph, kubernetes
-from clients.session import Clients, open_clients
+from clients.session import open_clients
 from fleet.files import load
-from fleet.plan import Change, plan
+from fleet.plan import plan
 from fleet.spec import Fleet
 from flows.observing import observe
-from tasks import chain
+from tests.carrying_out import carry_out
 
 _USED = (
-    ApplicationsRequestBuilder,
     Authorization20220401,
     AuthorizationManagementClient,
     ContainerServiceClient,
@@ -51,7 +42,6 @@ _USED = (
     KeyVaultManagementClient,
     ResourceManagementClient,
     SecretClient,
-    ServicePrincipalsRequestBuilder,
     SubscriptionClient,
     cluster_models,
     graph,
@@ -88,34 +78,10 @@ async def _reconcile(fleet: Fleet, *, then_plan: bool) -> Report:
         planned = plan(fleet, await observe(clients, fleet))
         if planned.holds:
             return Report(error=f"held: {planned.holds}")
-        await _apply(clients, fleet, planned.changes)
+        await carry_out(clients, fleet, planned.changes)
     left = ""
     if then_plan:
         async with open_clients() as clients:
             again = plan(fleet, await observe(clients, fleet))
             left = "" if again.is_empty else again.model_dump_json()
     return Report(tuple(change.key for change in planned.changes), left)
-
-
-async def _apply(clients: Clients, fleet: Fleet, changes: tuple[Change, ...]) -> None:
-    """As wide as the dependencies allow, as the flow does it."""
-    outputs: dict[str, dict[str, str]] = {}
-    running: dict[str, asyncio.Task[None]] = {}
-
-    async def one(change: Change) -> None:
-        await asyncio.gather(*(running[key] for key in change.after))
-        outputs[change.key] = await chain.apply(clients, fleet, change, outputs)
-
-    async with asyncio.TaskGroup() as group:
-        for change in changes:
-            running[change.key] = group.create_task(one(change))
-
-
-def _warm() -> None:
-    """Let the Graph models import all that they refer to, which they do when the first answer is read."""
-    for model in (Application, ServicePrincipal, FederatedIdentityCredential, ODataError):
-        model().get_field_deserializers()
-    httpx.Client(http2=True).close()
-
-
-_warm()

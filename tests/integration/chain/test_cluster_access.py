@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from azure.identity.aio import DefaultAzureCredential
 
 from clients.errors import CloudError
 from clients.kubernetes import path_of
@@ -69,7 +70,7 @@ async def test_a_token_that_expires_is_fetched_anew(cloud: Cloud, fleet: Fleet) 
         await namespaces(clients, fleet, AKS)
         cloud.simulator.simulation.clock.step(2 * 3600)
         kubernetes = await clients.cluster(AKS)
-        clients.credential = type(clients.credential)(transport=clients.transport)  # as after its own expiry
+        clients.credential = DefaultAzureCredential(transport=clients.transport)  # as after its own expiry
         assert await kubernetes.list(path_of("Namespace"))
 
 

@@ -48,7 +48,7 @@ def two_clusters() -> str:
 async def taken_down(cloud: Cloud, fleet: Fleet, selection: Selection) -> set[str]:
     """Tear the selection down without Prefect; the keys of what was taken away."""
     async with cloud.clients() as clients:
-        planned = plan_teardown(fleet, await observe(clients, fleet), selection=selection)
+        planned = plan_teardown(fleet, await observe(clients, fleet, beyond=True), selection=selection)
         assert planned.holds == ()
         for change in planned.changes:
             await chain.apply(clients, fleet, change, {})

@@ -47,7 +47,7 @@ def on(cloud: Cloud, path: str) -> str:
 async def taken_away(cloud: Cloud, fleet: Fleet) -> set[str]:
     """Tear down without Prefect; the keys of what was taken away."""
     async with cloud.clients() as clients:
-        planned = plan_teardown(fleet, await observe(clients, fleet))
+        planned = plan_teardown(fleet, await observe(clients, fleet, beyond=True))
         for change in planned.changes:
             await chain.apply(clients, fleet, change, {})
     return {change.key for change in planned.changes}
