@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from pydantic_core import InitErrorDetails
@@ -12,11 +11,10 @@ from pydantic_core import InitErrorDetails
 from . import lookalikes, sharding
 from .entries import Cluster, Identity, Vault, Workload
 from .expansion import Expansion, Reading
+from .known import Known
 from .problems import Location, problem
 from .sound import Part
 
-_FEW = 10
-"""Names to list where one is missing."""
 _EVERYWHERE = {"vaults": ", and a vault's name is the only one in all of Azure"}
 
 
@@ -111,57 +109,34 @@ def _claimed_twice(part: Part, where: Where) -> Iterator[InitErrorDetails]:
                 yield problem((*here, "deployment", "name"), message, name)
 
 
-@dataclass(frozen=True)
-class _Known:
-    """The names of one kind that there are, and how to say that another is not among them."""
-
-    what: str
-    names: frozenset[str]
-    spellings: Mapping[str, str]
-
-    @classmethod
-    def of(cls, what: str, names: Iterable[str]) -> _Known:
-        names = frozenset(names)
-        return cls(what, names, {lookalikes.skeleton(name): name for name in sorted(names, reverse=True)})
-
-    def missing(self, path: Location, name: str) -> Iterator[InitErrorDetails]:
-        if name in self.names:
-            return
-        alike = self.spellings.get(lookalikes.skeleton(name))
-        message = f"there is no {self.what} {name} in this fleet"
-        if alike is not None and alike.casefold() != name.casefold():
-            strange = lookalikes.strange(name) or f"of the latter, {lookalikes.strange(alike)}"
-            message += f", though one that looks like it, {alike}: {strange}"
-        elif len(self.names) <= _FEW:
-            message += f", there is: {', '.join(sorted(self.names)) or 'none'}"
-        else:
-            message += f", there is: {alike}" if alike is not None else f" among its {len(self.names)}"
+def _missing(known: Known, path: Location, name: str) -> Iterator[InitErrorDetails]:
+    if message := known.missing(name):
         yield problem(path, message, name)
 
 
 def _missing_references(parts: Mapping[str, Part]) -> Iterator[InitErrorDetails]:
-    vaults = _Known.of("vault", (vault.name for _, vault in parts["vaults"].items))
+    vaults = Known.of("vault", (vault.name for _, vault in parts["vaults"].items))
     secrets = {
-        vault.name: _Known.of(f"secret of {vault.name} called", (secret.name for secret in vault.secrets))
+        vault.name: Known.of(f"secret of {vault.name} called", (secret.name for secret in vault.secrets))
         for _, vault in parts["vaults"].items
     }
-    clusters = _Known.of("cluster", (cluster.name for _, cluster in parts["clusters"].items))
-    identities = _Known.of("identity", (name for _, item in parts["identities"].items for name in sharding.names(item)))
+    clusters = Known.of("cluster", (cluster.name for _, cluster in parts["clusters"].items))
+    identities = Known.of("identity", (name for _, item in parts["identities"].items for name in sharding.names(item)))
     if parts["vaults"].complete:
         for position, identity in cast("Iterable[tuple[int, Identity]]", parts["identities"].items):
             for place, grant in enumerate(identity.access):
-                yield from vaults.missing(("identities", position, "access", place, "vault"), grant.vault)
+                yield from _missing(vaults, ("identities", position, "access", place, "vault"), grant.vault)
     for position, workload in cast("Iterable[tuple[int, Workload]]", parts["workloads"].items):
         here = ("workloads", position)
         for place, cluster in enumerate(workload.clusters if parts["clusters"].complete else ()):
-            yield from clusters.missing((*here, "clusters", place), cluster)
+            yield from _missing(clusters, (*here, "clusters", place), cluster)
         if parts["identities"].complete:
-            yield from identities.missing((*here, "identity"), workload.identity)
+            yield from _missing(identities, (*here, "identity"), workload.identity)
         if workload.verify is not None and parts["vaults"].complete:
-            yield from vaults.missing((*here, "verify", "vault"), workload.verify.vault)
+            yield from _missing(vaults, (*here, "verify", "vault"), workload.verify.vault)
             if known := secrets.get(workload.verify.vault):
-                yield from known.missing((*here, "verify", "secret"), workload.verify.secret)
+                yield from _missing(known, (*here, "verify", "secret"), workload.verify.secret)
         if workload.deployment is not None and workload.deployment.skip_containers:
-            containers = _Known.of("container", (container.name for container in workload.deployment.containers))
+            containers = Known.of("container", (container.name for container in workload.deployment.containers))
             for place, name in enumerate(workload.deployment.skip_containers):
-                yield from containers.missing((*here, "deployment", "skip_containers", place), name)
+                yield from _missing(containers, (*here, "deployment", "skip_containers", place), name)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from .grouping import Grouping
 from .observed import Found, Observed
 from .resources import (
     AnyResource,
@@ -45,6 +46,8 @@ class Change(Model):
     """Keys of the changes of this plan that must be applied before."""
     known: dict[str, str] = Field(default_factory=dict)
     """What is known of the existing object: its outputs, such as object_id. Empty where it is missing."""
+    group: str = ""
+    """With what it is read, see :class:`~fleet.grouping.Grouping`: ``workload:shop/checkout``, ``vault:shop-kv``."""
 
     @property
     def key(self) -> str:
@@ -69,6 +72,8 @@ class Hold(Model):
     reason: str
     mistake: bool = True
     """False where it only waits for another held object."""
+    group: str = ""
+    """As :attr:`Change.group`."""
 
 
 class Plan(Model):
@@ -90,15 +95,16 @@ def plan(fleet: Fleet, observed: Observed) -> Plan:
     A foreign object in the place of a wanted one, and whatever could not be observed, holds what depends on it;
     everything else is planned. An object that is as wanted yields nothing.
     """
+    grouping = Grouping(fleet)
     changes: dict[str, Change] = {}
     holds: dict[str, Hold] = {}
     for item in wanted(fleet, observed):
-        key = item.resource.key
+        key, group = item.resource.key, grouping.of(item.resource)
         if hold := _hold(item, observed, holds):
-            holds[key] = hold
+            holds[key] = hold.model_copy(update={"group": group})
         elif change := _change(item, observed.find(item.resource)):
             after = tuple(needed for needed in dict.fromkeys(item.needs) if needed in changes)
-            changes[key] = change.model_copy(update={"after": after})
+            changes[key] = change.model_copy(update={"after": after, "group": group})
     return Plan(fleet=fleet.name, changes=tuple(changes.values()), holds=tuple(holds.values()))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .grouping import Grouping
 from .observed import Found, Observed
 from .plan import Action, Change, Hold, Plan
 from .resources import Difference, FederatedIdentityCredential, Resource, Vault
+from .selection import Selection, remainder
 from .spec import Fleet
 from .wanted import Wanted, wanted
 
@@ -16,26 +18,31 @@ _ONLY_WITH_EVERYTHING = frozenset({"vault", "webhook"})
 """Holds others' data, or serves others' pods."""
 _UNMARKED = frozenset({"service-principal", "federated-credential", "role-assignment", "access-policy"})
 """Carries no mark of its own, and stays with a foreign identity or vault that it hangs on."""
+_WHOLE = Selection()
 
 
-def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False) -> Plan:
-    """The deletions that take away what this fleet made, dependents first.
+def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False, selection: Selection = _WHOLE) -> Plan:
+    """The deletions that take away what this fleet made, or made for a ``selection`` of it alone, dependents first.
 
     Vaults and webhooks stay unless ``everything``: the first hold data, the second serve the pods of others too. What
-    is not ours stays in any case, and so does what could not be observed.
+    is not ours stays in any case, and so does what could not be observed, and what the fleet still wants without the
+    selection. Raises :class:`~fleet.selection.SelectionError` where that names what there is not.
     """
     items = list(wanted(fleet, observed))
-    foreign = _foreign(items, observed)
+    untouched = _foreign(items, observed)
+    if selection:
+        untouched.update(item.resource.key for item in wanted(remainder(fleet, selection), observed))
+    grouping = Grouping(fleet)
     deletions: dict[str, Change] = {}
     holds: list[Hold] = []
     needed_by: dict[str, list[str]] = {}
     for item in reversed(items):
         key, kind = item.resource.key, item.resource.kind
         found = observed.find(item.resource)
-        stays = kind in _STAYS or key in foreign or (kind in _ONLY_WITH_EVERYTHING and not everything)
+        stays = kind in _STAYS or key in untouched or (kind in _ONLY_WITH_EVERYTHING and not everything)
         dependents = needed_by.get(key, [])
         if not stays and (reason := observed.why_unknown(item.resource)):
-            holds.append(Hold(key=key, reason=reason))
+            holds.append(Hold(key=key, reason=reason, group=grouping.of(item.resource)))
         elif not stays and found is not None and _is_ours(fleet, found):
             deletions[key] = Change(
                 action=Action.DELETE,
@@ -44,6 +51,7 @@ def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False)
                 reason="is ours",
                 known=found.outputs,
                 after=tuple(dict.fromkeys(dependents)),
+                group=grouping.of(item.resource),
             )
             dependents = [key]
         for needed in item.needs:  # through what stays: an application waits for the roles of its principal

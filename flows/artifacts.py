@@ -7,15 +7,17 @@ from collections.abc import Iterable
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from fleet.naming import slug
-from fleet.plan import Change, Plan, shown
+from fleet.outline import headline, outline
+from fleet.plan import Plan, shown
 from fleet.proof import Proof
 from tasks.chain import title
 
 
-def rows(changes: Iterable[Change]) -> list[dict[str, str]]:
-    """A row for every field that changes: what, field, old, new, why."""
+def rows(plan: Plan) -> list[dict[str, str]]:
+    """A row for every field that changes, group by group: what, field, old, new, why."""
     return [
         {
+            "group": f"{group.kind} {group.name}",
             "change": title(change),
             "action": change.action.value,
             "field": difference.field,
@@ -23,7 +25,8 @@ def rows(changes: Iterable[Change]) -> list[dict[str, str]]:
             "new": shown(difference.new),
             "reason": change.reason,
         }
-        for change in changes
+        for group in outline(plan)
+        for change in group.changes
         for difference in change.differences
     ]
 
@@ -32,9 +35,8 @@ async def show_plan(plan: Plan) -> None:
     """The plan as an artifact of the run."""
     held = "".join(f"\n- held: `{hold.key}`: {hold.reason}" for hold in plan.holds)
     if plan.changes:
-        await acreate_table_artifact(
-            key=f"plan-{slug(plan.fleet)}", table=rows(plan.changes), description=f"Plan of {plan.fleet}{held}"
-        )
+        text = f"Plan of {plan.fleet}: {headline(plan.changes, plan.holds)}{held}"
+        await acreate_table_artifact(key=f"plan-{slug(plan.fleet)}", table=rows(plan), description=text)
     else:
         text = f"## Plan of {plan.fleet}\n\nNothing to change.{held}"
         await acreate_markdown_artifact(key=f"plan-{slug(plan.fleet)}", markdown=text, description="Plan")

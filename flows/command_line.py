@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -16,17 +17,20 @@ import typer
 from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from rich.console import Console
 
+    from fleet.observed import Observed
     from fleet.plan import Plan
+    from fleet.plan_file import PlanFile
+    from fleet.selection import Selection
     from fleet.spec import Fleet
 
     from .summary import Summary
 
 EXIT_OK, EXIT_ERROR, EXIT_CHANGES, EXIT_INTERRUPTED = 0, 1, 2, 130
-_WIDTH_OF_A_FILE = 160
+_WIDTH_OF_A_FILE = 10_000
 """Columns where the output goes to no terminal, so that names and addresses are not broken."""
 
 app = typer.Typer(
@@ -43,16 +47,25 @@ def plan(
     fleet_file: FleetFile,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Plan to take over what does not carry our mark.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it for reconcile --plan.")] = None,
 ) -> None:
     """Show what reconcile would change. Exit code 0: nothing, 2: changes, 1: an error, or something is held."""
-    fleet = _load(fleet_file, adopt=adopt)
-    planned = _run(_plan(fleet))
+    from fleet.plan import plan as plan_of
+
+    fleet = _load(fleet_file)
+    if out is not None and out.exists() and out.samefile(fleet_file):
+        _fail(f"{out}: this is FLEET itself; give --out another name")
+    planned = _run(_plan(_adopting(fleet, adopt=adopt), plan_of))
     if as_json:
         typer.echo(planned.model_dump_json(indent=2))
     else:
         from . import console
 
         console.show_plan(_console(), planned, f"Plan of {planned.fleet}")
+    if out is not None:
+        from fleet.plan_file import Options, PlanFile
+
+        _write(out, PlanFile(fleet=fleet, options=Options(adopt=adopt), plan=planned))
     if any(hold.mistake for hold in planned.holds):
         raise SystemExit(EXIT_ERROR)
     raise SystemExit(EXIT_CHANGES if planned.changes else EXIT_OK)
@@ -60,13 +73,24 @@ def plan(
 
 @app.command()
 def reconcile(
-    fleet_file: FleetFile,
+    fleet_file: Annotated[Path | None, typer.Argument(metavar="FLEET", help="As with plan; or give --plan.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     verify: Annotated[bool, typer.Option(help="Prove every chain afterwards.")] = True,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over what does not carry our mark.")] = False,
+    plan_file: Annotated[
+        Path | None, typer.Option("--plan", metavar="FILE", help="Apply what plan --out wrote, and nothing else.")
+    ] = None,
 ) -> None:
     """Make the world as the fleet says, and prove it."""
-    _flow("reconcile", _load(fleet_file, adopt=adopt), as_json=as_json, verify=verify)
+    if (fleet_file is None) == (plan_file is None):
+        _fail("reconcile takes either FLEET or --plan FILE: a plan file holds its fleet")
+    if plan_file is None:
+        assert fleet_file is not None
+        _flow("reconcile", {"fleet": _adopting(_load(fleet_file), adopt=adopt), "verify": verify}, as_json=as_json)
+    if adopt:
+        _fail("--adopt is for planning, and this is planned: make the plan with plan --adopt --out")
+    _read(plan_file)
+    _flow("reconcile", {"plan_file": str(plan_file.absolute()), "verify": verify}, as_json=as_json)
 
 
 @app.command(name="verify")
@@ -79,7 +103,8 @@ def verify_(
     ] = 60,
 ) -> None:
     """Prove that every workload reads its secret. Changes nothing."""
-    _flow("verify", _load(fleet_file), as_json=as_json, fresh=fresh, patience_seconds=patience)
+    parameters = {"fleet": _load(fleet_file), "fresh": fresh, "patience_seconds": patience}
+    _flow("verify", parameters, as_json=as_json)
 
 
 @app.command()
@@ -87,9 +112,34 @@ def teardown(
     fleet_file: FleetFile,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     everything: Annotated[bool, typer.Option("--everything", help="Vaults (soft-deleted) and webhooks too.")] = False,
+    workloads: Annotated[
+        list[str] | None,
+        typer.Option("--workload", metavar="NAMESPACE/SERVICEACCOUNT", help="Only this one. May be repeated."),
+    ] = None,
+    clusters: Annotated[
+        list[str] | None,
+        typer.Option("--cluster", metavar="NAME", help="Only on this one. May be repeated."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Take away what reconcile made, dependents first. What is not ours stays."""
-    _flow("teardown", _load(fleet_file), as_json=as_json, everything=everything)
+    """Take away what reconcile made, dependents first. What is not ours stays.
+
+    With --workload, --cluster or both, only those workloads on those clusters, and what nobody else in the fleet uses.
+    """
+    from fleet.selection import Selection, SelectionError, remainder
+
+    fleet = _load(fleet_file)
+    selection = Selection(workloads=tuple(workloads or ()), clusters=tuple(clusters or ()))
+    try:
+        remainder(fleet, selection)
+    except SelectionError as error:
+        _fail(*str(error).splitlines())
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        _agree_to_teardown(fleet, everything=everything, selection=selection)
+    parameters = {"fleet": fleet, "everything": everything, **selection.model_dump()}
+    if selection:
+        typer.echo("FLEET still names it: take it out there too, or the next reconcile brings it back", err=True)
+    _flow("teardown", parameters, as_json=as_json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -133,26 +183,51 @@ def _fail(*lines: str) -> NoReturn:
     raise SystemExit(EXIT_ERROR)
 
 
-def _console() -> Console:
+def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=stderr)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH_OF_A_FILE
     return console
 
 
-def _load(path: Path, *, adopt: bool = False) -> Fleet:
+def _load(path: Path) -> Fleet:
     from fleet.files import FleetFileError
 
     from .fleet_files import load_path
 
     try:
-        fleet = load_path(path)
+        return load_path(path)
     except FleetFileError as error:
         count = len(error.mistakes)
         _fail(f"{path}: {count} mistake{'s' if count > 1 else ''}", *(f"  {mistake}" for mistake in error.mistakes))
+
+
+def _adopting(fleet: Fleet, *, adopt: bool) -> Fleet:
     return fleet.model_copy(update={"adopt": True}) if adopt else fleet
+
+
+def _read(path: Path) -> None:
+    """Say what is wrong with a plan file before a server is started for it."""
+    from fleet.plan_file import PlanFileError
+
+    from . import plan_files
+
+    try:
+        plan_files.read(path)
+    except PlanFileError as error:
+        _fail(str(error))
+
+
+def _write(path: Path, content: PlanFile) -> None:
+    from . import plan_files
+
+    try:
+        plan_files.write(path, content)
+    except OSError as error:
+        _fail(f"{path}: the plan cannot be written: {error.strerror}")
+    typer.echo(f"To apply just this: workload-identity reconcile --plan {shlex.quote(str(path))}", err=True)
 
 
 def _run(work: Coroutine[Any, Any, Plan]) -> Plan:
@@ -164,18 +239,39 @@ def _run(work: Coroutine[Any, Any, Plan]) -> Plan:
         _fail(str(error))
 
 
-async def _plan(fleet: Fleet) -> Plan:
+async def _plan(fleet: Fleet, make: Callable[[Fleet, Observed], Plan], *, beyond: bool = False) -> Plan:
     """Without Prefect: a plan needs no server."""
     from clients.session import open_clients
-    from fleet.plan import plan as plan_of
 
     from .observing import observe
 
     async with open_clients() as clients:
-        return plan_of(fleet, await observe(clients, fleet))
+        return make(fleet, await observe(clients, fleet, beyond=beyond))
 
 
-def _flow(name: str, fleet: Fleet, *, as_json: bool, **parameters: Any) -> NoReturn:
+def _agree_to_teardown(fleet: Fleet, *, everything: bool, selection: Selection) -> None:
+    """Show whoever sits at the terminal what is about to go, and end here unless they agree."""
+    from functools import partial
+
+    from fleet.teardown import plan_teardown
+
+    from . import console
+
+    make = partial(plan_teardown, everything=everything, selection=selection)
+    planned = _run(_plan(fleet, make, beyond=True))
+    if not planned.changes:
+        return
+    terminal = _console(stderr=True)
+    console.show_plan(terminal, planned, f"Teardown of {planned.fleet}")
+    try:
+        answer = terminal.input("Take all of this away? [y/N] ", markup=False)
+    except (EOFError, KeyboardInterrupt):
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        _fail("Nothing was taken away.")
+
+
+def _flow(name: str, parameters: dict[str, Any], *, as_json: bool) -> NoReturn:
     """Run a flow here, attached to a Prefect server, and show what it came to."""
     from . import prefect_server
 
@@ -189,7 +285,7 @@ def _flow(name: str, fleet: Fleet, *, as_json: bool, **parameters: Any) -> NoRet
     console = _console()
     progress = terminal.LiveProgress(console if not as_json else _quiet())
     with progress:
-        outcome = run(name, fleet, parameters, progress.hear)
+        outcome = run(name, parameters, progress.hear)
     if outcome.summary is None:
         _fail(
             outcome.error or f"{name} failed",

@@ -2,60 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from fleet.plan import Action, Change, Hold, Plan, shown
+from fleet.outline import headline
+from fleet.plan import Plan
 from fleet.proof import Proof
-from tasks.chain import title
 
+from .plan_tree import plan_tree
 from .progress import Event, Phase
 from .summary import Summary
 
-_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.RECOVER: "↺", Action.DELETE: "−"}
-_COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.RECOVER: "cyan", Action.DELETE: "red"}
 _MASK = "••••••••"
 _KEPT_PROOFS_SHOWN = 10
 
 
-def plan_table(changes: Iterable[Change]) -> Group:
-    """Every change with its fields below it, in columns: the field, what it is, what it shall be."""
-    lines: list[RenderableType] = []
-    for change in changes:
-        heading = Text.assemble((_SIGNS[change.action], _COLOURS[change.action]), " ", (title(change), "bold"))
-        heading.append(f"  {change.reason}", style="dim")
-        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column(width=2)
-        table.add_column(min_width=16, no_wrap=True)
-        table.add_column(min_width=4, max_width=40, overflow="fold", style="dim")
-        table.add_column(width=1)
-        table.add_column(overflow="fold")
-        for difference in change.differences if change.action is not Action.DELETE else ():
-            table.add_row("", difference.field, shown(difference.old), "→", shown(difference.new))
-        lines += [heading, table]
-    return Group(*lines)
+def show_plan(console: Console, plan: Plan, heading: str, *, done: bool = False, failed: Container[str] = ()) -> None:
+    """The plan as a tree, and how much it is. ``failed`` are the keys of what could not be applied of what is ``done``.
 
-
-def show_plan(console: Console, plan: Plan, heading: str) -> None:
-    """The plan as a table, and what is held."""
-    if plan.changes:
-        console.print(f"[bold]{heading}[/bold]")
-        console.print(plan_table(plan.changes))
-    else:
-        console.print("Nothing to change, apart from what is held." if plan.holds else "Nothing to change.")
-    reasons: dict[str, list[Hold]] = {}
-    for hold in plan.holds:
-        reasons.setdefault(hold.reason, []).append(hold)
-    for reason, holds in reasons.items():
-        style = "red" if any(hold.mistake for hold in holds) else "dim"
-        keys = ", ".join(hold.key for hold in holds)
-        console.print(f"[{style}]held[/{style}] {escape(keys)}: {escape(reason)}", soft_wrap=True)
+    On a terminal the many that look alike are folded; a file gets them all.
+    """
+    if plan.is_empty:
+        console.print("Nothing to change.")
+        return
+    console.print(plan_tree(plan, heading, fold=console.is_terminal, failed=failed))
+    changes = [change for change in plan.changes if change.key not in failed]
+    counts = [headline(changes, plan.holds, done=done)]
+    if missed := len(plan.changes) - len(changes):
+        counts.append(f"{missed} failed")
+    console.print()
+    console.print(Text(", ".join(filter(None, counts)), style="bold"))
 
 
 def show_summary(console: Console, summary: Summary, ui: str | None, *, planned: bool = True) -> None:
@@ -63,7 +45,10 @@ def show_summary(console: Console, summary: Summary, ui: str | None, *, planned:
     plan = summary.plan
     if planned:
         done = len(plan.changes) - len(summary.failures)
-        show_plan(console, plan, f"Applied {done} of {len(plan.changes)} changes")
+        if not plan.is_empty:
+            console.print()
+        heading = f"Applied {done} of {len(plan.changes)} changes"
+        show_plan(console, plan, heading, done=True, failed=summary.failures)
     for key, error in summary.failures.items():
         console.print(f"[red]failed[/red] {escape(key)}: {escape(error)}", soft_wrap=True)
     show_proofs(console, summary.proofs)

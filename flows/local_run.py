@@ -10,7 +10,6 @@ from typing import Any
 from prefect.client.schemas.objects import State
 
 from clients.errors import CloudError
-from fleet.spec import Fleet
 
 from .progress import Listener, listening
 from .reconcile import reconcile
@@ -31,12 +30,12 @@ class LocalOutcome:
     error: str | None = None
 
 
-def run(name: str, fleet: Fleet, parameters: Mapping[str, Any], listener: Listener) -> LocalOutcome:
+def run(name: str, parameters: Mapping[str, Any], listener: Listener) -> LocalOutcome:
     """Run the flow of this name to its end; ``listener`` hears of every step."""
 
     async def attended() -> State[Any]:
         with listening(listener):
-            state: State[Any] = await _FLOWS[name](fleet=fleet, **parameters, return_state=True)
+            state: State[Any] = await _FLOWS[name](**parameters, return_state=True)
             return state
 
     state = asyncio.run(attended())

@@ -10,12 +10,13 @@ from prefect.states import Completed, Failed
 
 from clients.session import open_clients
 from clients.waiting import PROPAGATION_SECONDS
+from fleet.movement import refuse_if_moved
 from fleet.plan import plan as plan_of
 from fleet.proof import Proof
 from fleet.spec import Fleet
 from tasks import verification
 
-from . import applying, artifacts, proving, runs
+from . import applying, artifacts, plan_files, proving, runs
 from .observing import observe
 from .summary import Summary
 
@@ -24,17 +25,26 @@ _SETTLED_SECONDS = 20.0
 
 
 @flow(name="reconcile", description="Makes the world as the fleet says, and proves it.", **runs.FLOW_OPTIONS)
-async def reconcile(fleet: Fleet | None = None, fleet_file: str | None = None, verify: bool = True) -> State[Summary]:
+async def reconcile(
+    fleet: Fleet | None = None, fleet_file: str | None = None, verify: bool = True, plan_file: str | None = None
+) -> State[Summary]:
     """Bring the world to what the fleet says. Give the fleet itself, or the path of its file.
+
+    Or give the path of a file that ``plan --out`` wrote: then just that plan is applied, and nothing at all where
+    another one would be made now (:class:`~fleet.movement.WorldMovedError`). A path, since a large fleet's plan is more
+    than Prefect takes as a parameter.
 
     Ends completed where everything is as wanted and proven, else failed; either way its result is the summary.
     """
     started = time.monotonic()
-    wanted = runs.wanted_fleet(fleet, fleet_file)
+    approved = plan_files.approved(fleet, fleet_file, plan_file)
+    wanted = approved.wanted if approved else runs.wanted_fleet(fleet, fleet_file)
     async with open_clients() as clients:
         observed = await observe(clients, wanted, runs.observing)
         planned = plan_of(wanted, observed)
         await artifacts.show_plan(planned)
+        if approved:
+            refuse_if_moved(approved.plan, planned)
         runs.WORK.set(work := runs.Work(clients, wanted))
         outcomes = await applying.apply(planned.changes)
         done = {outcome.change.key: outcome.change.resolved(work.outputs) for outcome in outcomes if not outcome.error}

@@ -37,7 +37,7 @@ def run_name() -> str:
     parameters = flow_run.parameters or {}
     fleet = parameters.get("fleet")
     name = fleet.name if isinstance(fleet, Fleet) else (fleet or {}).get("name")
-    return f"{flow_run.flow_name} {name or parameters.get('fleet_file')}"
+    return f"{flow_run.flow_name} {name or parameters.get('fleet_file') or parameters.get('plan_file')}"
 
 
 FLOW_OPTIONS: dict[str, Any] = {

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from clients.session import open_clients
+from fleet.selection import Selection, remainder
 from fleet.spec import Fleet
 from fleet.teardown import plan_teardown
 
@@ -19,14 +20,24 @@ from .summary import Summary
 
 @flow(name="teardown", description="Takes away what reconcile made.", **runs.FLOW_OPTIONS)
 async def teardown(
-    fleet: Fleet | None = None, fleet_file: str | None = None, everything: bool = False
+    fleet: Fleet | None = None,
+    fleet_file: str | None = None,
+    everything: bool = False,
+    workloads: tuple[str, ...] = (),
+    clusters: tuple[str, ...] = (),
 ) -> State[Summary]:
-    """Delete what carries the fleet's mark; vaults and webhooks only with ``everything``. Vaults are soft-deleted."""
+    """Delete what carries the fleet's mark; vaults and webhooks only with ``everything``. Vaults are soft-deleted.
+
+    With ``workloads`` or ``clusters`` only what the rest of the fleet does not need, see
+    :class:`~fleet.selection.Selection`.
+    """
     started = time.monotonic()
+    selection = Selection(workloads=workloads, clusters=clusters)
     wanted = runs.wanted_fleet(fleet, fleet_file)
+    remainder(wanted, selection)  # a wrong name costs no request
     async with open_clients() as clients:
         observed = await observe(clients, wanted, runs.observing, beyond=True)
-        planned = plan_teardown(wanted, observed, everything=everything)
+        planned = plan_teardown(wanted, observed, everything=everything, selection=selection)
         await artifacts.show_plan(planned)
         runs.WORK.set(runs.Work(clients, wanted))
         outcomes = await applying.apply(planned.changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -101,11 +102,40 @@ class Terminal:
             os.killpg(process.pid, signal.SIGKILL)
             raise
         assert process.returncode is not None
-        finished = Finished(process.returncode, out.decode(), err.decode(), time.monotonic() - started)
+        return self.looked_through(Finished(process.returncode, out.decode(), err.decode(), time.monotonic() - started))
+
+    async def answer(self, said: str, *arguments: str | Path) -> Finished:
+        """Run a command on a real terminal of 80 columns, and type this line there."""
+        ours, theirs = os.openpty()
+        started = time.monotonic()
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM,
+            *arguments,
+            env=self.variables({"TERM": "dumb", "COLUMNS": "80"}),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        os.write(ours, f"{said}\n".encode())
+        try:
+            async with asyncio.timeout(90):
+                printed = await asyncio.to_thread(_until_closed, ours)
+                code = await process.wait()
+        except TimeoutError:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        finally:
+            os.close(ours)
+        return self.looked_through(Finished(code, printed, "", time.monotonic() - started))
+
+    def looked_through(self, finished: Finished) -> Finished:
+        """A command that has ended, after a look for what must not be seen."""
         assert "Traceback" not in finished.text, finished.text
         for secret in self.secrets():
-            assert secret not in out + err, "something secret was printed"
-        assert not TOKEN.search(out + err), "a token was printed"
+            assert secret not in finished.text.encode(), "something secret was printed"
+        assert not TOKEN.search(finished.text.encode()), "a token was printed"
         return finished
 
     def secrets(self) -> tuple[bytes, ...]:
@@ -163,6 +193,15 @@ async def eventually(look: Callable[[], Awaitable[Result | None]], what: str, se
             return result
         await asyncio.sleep(0.1)
     raise AssertionError(f"{what} did not come within {seconds:.0f} s")
+
+
+def _until_closed(terminal: int) -> str:
+    """All that is printed on a terminal until its last user has gone, which Linux tells by EIO."""
+    printed = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            printed += piece
+    return printed.decode().replace("\r\n", "\n")
 
 
 def files_below(directory: Path) -> dict[Path, bytes]:

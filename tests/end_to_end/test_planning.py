@@ -99,6 +99,7 @@ async def test_a_plan_with_changes_ends_with_2_and_changes_nothing(plans: Plans)
     assert plans.fresh.out.startswith("Plan of sysadminas-demo")
     assert "+ register application sysadminas-aad-workload-identity-demo-app" in plans.fresh.out
     assert "known after apply" in plans.fresh.out
+    assert plans.fresh.out.endswith("\n12 to create, 2 to update\n")
     assert plans.written == 0
 
 
@@ -107,6 +108,12 @@ async def test_a_plan_as_json_is_the_plan(plans: Plans) -> None:
     planned = Plan.model_validate_json(plans.as_json.out)
     assert planned.fleet == "sysadminas-demo"
     assert len(planned.changes) == 14
+    assert {change.group for change in planned.changes} == {
+        "subscription:Visual Studio Premium with MSDN",
+        "cluster:sysadminas",
+        "vault:sysadminas-demo-kv",
+        "workload:sysadminas-demo/sysadminas-demo-sa",
+    }
     assert plans.as_json.err == ""
 
 

@@ -60,6 +60,9 @@ def test_every_command_of_the_readme_does_what_it_says(checkout: Path) -> None:
     assert promised is not None
     assert promised.group(1) in printed["make demo"]
     assert "has ended" in printed["make stop"]
+    tree = re.search(r"```text\n(├── .*?)```", README, flags=re.DOTALL)
+    assert tree is not None
+    assert any(tree.group(1) in outcome.stdout for _, outcome in told)
 
 
 def test_the_fleet_file_of_the_readme_is_the_demos() -> None:

@@ -28,6 +28,8 @@ ROLES = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
 READER = f"{ROLES}/acdd72a7-3385-48ef-bd42-f606fba81ae7"
 ASSIGNMENT = f"{VAULT}/providers/Microsoft.Authorization/roleAssignments/55555555-5555-4555-8555-555555555555"
 APPLICATION = "sysadminas-aad-workload-identity-demo-app"
+WORKLOAD = "sysadminas-demo/sysadminas-demo-sa"
+"""The fleet's only one: with it goes the whole fleet."""
 
 
 @dataclass
@@ -105,7 +107,10 @@ class Story:
     """A reconciled fleet with somebody else's things around it, taken down, and brought back."""
 
     theirs: Theirs
+    terminal: Terminal
     before: dict[str, Any]
+    declined: Finished
+    after_declined: dict[str, Any]
     plain: Finished
     after_plain: dict[str, Any]
     second: Plan
@@ -133,8 +138,11 @@ async def story(home: Path, prefect: PrefectApi, tmp_path_factory: pytest.TempPa
         terminal = Terminal(cloud, home)
         yield Story(
             theirs,
+            terminal,
             before=await theirs.names(),
-            plain=await terminal.run("teardown", DEMO_FLEET),
+            declined=await terminal.answer("n", "teardown", DEMO_FLEET),
+            after_declined=await theirs.names(),
+            plain=await terminal.run("teardown", DEMO_FLEET, "--workload", WORKLOAD),
             after_plain=await theirs.names(),
             second=await next_teardown(cloud, fleet),
             everything=await terminal.run("teardown", "--everything", DEMO_FLEET),
@@ -144,6 +152,36 @@ async def story(home: Path, prefect: PrefectApi, tmp_path_factory: pytest.TempPa
             recovered=await cloud.apply(recovering),
             after_recovery=await theirs.names(),
         )
+
+
+async def test_whoever_sits_at_a_terminal_is_shown_what_would_go_and_asked(story: Story) -> None:
+    assert story.declined.code == 1
+    shown = story.declined.out
+    assert f"─ workload {WORKLOAD} on sysadminas\n" in shown
+    assert "\n8 to delete\n" in shown
+    assert "Take all of this away? [y/N] " in shown
+    assert shown.endswith("Nothing was taken away.\n")
+    assert story.after_declined == story.before
+
+
+async def test_of_a_part_the_fleet_file_still_tells(story: Story) -> None:
+    reminder = "FLEET still names it: take it out there too, or the next reconcile brings it back"
+    assert reminder in story.plain.err
+    assert reminder not in story.everything.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--workload", "demo"), f"there is no workload demo in this fleet, there is: {WORKLOAD}\n"),
+        (("--cluster", "east"), "there is no cluster east in this fleet, there is: sysadminas\n"),
+    ],
+)
+async def test_what_there_is_not_is_a_mistake_that_tells_what_there_is(
+    story: Story, arguments: tuple[str, ...], said: str
+) -> None:
+    finished = await story.terminal.run("teardown", DEMO_FLEET, *arguments)
+    assert (finished.code, finished.err) == (1, said)
 
 
 async def test_what_is_ours_goes(story: Story) -> None:
@@ -180,10 +218,8 @@ async def test_a_second_teardown_finds_nothing_to_do(story: Story) -> None:
 async def test_a_soft_deleted_vault_is_not_touched_without_being_told(story: Story) -> None:
     assert story.refused.code == 1
     assert "vault:sysadminas-demo-kv is soft-deleted: set soft_deleted: recover on the vault" in story.refused.words
-    waiting = next(
-        line for line in story.refused.out.splitlines() if line.endswith("waits for vault:sysadminas-demo-kv")
-    )
-    assert "secret:sysadminas-demo-kv/sysadminas-demo-kv-secret" in waiting
+    secret = "secret:sysadminas-demo-kv/sysadminas-demo-kv-secret"
+    assert f"held {secret}: waits for vault:sysadminas-demo-kv" in story.refused.out
     assert f"+ register application {APPLICATION}" in story.refused.out, "the rest is planned"
 
 
