@@ -5,7 +5,6 @@ Imports stand inside the commands: ``--help`` and a mistake in the fleet file mu
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shlex
@@ -37,6 +36,8 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 120},
+    rich_markup_mode=None,  # plain help starts twice as fast: rich's imports half of Markdown
     help="Gives every Kubernetes workload an Entra identity of its own, keeps it that way, and proves it.",
 )
 FleetFile = Annotated[Path, typer.Argument(metavar="FLEET", help="The fleet file (YAML), or a folder of such files.")]
@@ -231,6 +232,8 @@ def _write(path: Path, content: PlanFile) -> None:
 
 
 def _run(work: Coroutine[Any, Any, Plan]) -> Plan:
+    import asyncio
+
     from clients.errors import CloudError
 
     try:
