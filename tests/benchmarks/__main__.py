@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from . import simulator
+from . import reconciling, simulator
 from .figures import show
 
 if __name__ == "__main__":
     path = os.environ.get("BENCH_JSON")
-    sys.exit(0 if show(simulator.figures(), Path(path) if path else None) else 1)
+    sys.exit(0 if show([*simulator.figures(), *reconciling.figures()], Path(path) if path else None) else 1)

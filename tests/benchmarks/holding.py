@@ -1,4 +1,7 @@
-"""Puts the objects of N workloads on ten clusters into a simulation by its own API, and prints its bytes of memory."""
+"""Fills a simulation with what a fleet of N workloads needs, and prints the bytes of memory that it then takes.
+
+With a path it keeps the simulation there, for a simulator that starts with it.
+"""
 
 from __future__ import annotations
 
@@ -6,72 +9,58 @@ import asyncio
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import httpx
 import psutil
 
+from fleet.observed import Found, Observed, Tenancy
+from fleet.plan import plan
+from fleet.resources import ClusterSettings, Webhook
+from fleet.spec import Fleet
+from fleet.wanted import wanted
+from simulator import snapshots
 from simulator.azure import start
 from simulator.clock import Clock
-from simulator.hosts import Hosts
 from simulator.server import Simulator
 from simulator.weather import CALM, Weather
-from tests.operator import token_request
 
-# Not from conftest, which imports every SDK.
-_CLOUD = Path(__file__).parents[2] / "deployments" / "demo" / "cloud.yaml"
-_GRAPH = "https://graph.microsoft.com/v1.0"
+from . import fleets, ready_made
 
 
-class Filler:
-    """Makes workloads as a fleet's first reconcile would, without the sockets between."""
-
-    def __init__(self, simulator: Simulator, http: httpx.AsyncClient, token: str) -> None:
-        self._clusters = list(simulator.simulation.clusters.values())
-        self._http, self._graph = http, {"Authorization": f"Bearer {token}"}
-
-    async def _post(self, url: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
-        answer = await self._http.post(url, json=body, headers=headers)
-        answer.raise_for_status()
-        made: dict[str, Any] = answer.json()
-        return made
-
-    async def workload(self, number: int) -> None:
-        """An application with its principal and credential, a namespace with its annotated ServiceAccount."""
-        cluster = self._clusters[number % len(self._clusters)]
-        name = f"workload-{number}"
-        app = await self._post(f"{_GRAPH}/applications", {"displayName": name, "uniqueName": name}, self._graph)
-        await self._post(f"{_GRAPH}/servicePrincipals", {"appId": app["appId"]}, self._graph)
-        trust = {
-            "name": name,
-            "issuer": cluster.state.issuer,
-            "subject": f"system:serviceaccount:{name}:app",
-            "audiences": ["api://AzureADTokenExchange"],
-        }
-        await self._post(f"{_GRAPH}/applications/{app['id']}/federatedIdentityCredentials", trust, self._graph)
-        admin = {"Authorization": f"Bearer {cluster.state.static_token}"}
-        namespaces = f"https://{cluster.state.fqdn}/api/v1/namespaces"
-        await self._post(namespaces, {"metadata": {"name": name}}, admin)
-        annotations = {"azure.workload.identity/client-id": app["appId"]}
-        account = {"metadata": {"name": "app", "annotations": annotations}}
-        await self._post(f"{namespaces}/{name}/serviceaccounts", account, admin)
+def beginning(simulator: Simulator, fleet: Fleet) -> Observed:
+    """What is there in a cloud whose clusters are ready and that holds nothing of the fleet."""
+    azure = simulator.simulation.azure
+    tenancy = Tenancy(
+        tenant_id=azure.tenant_id,
+        subscription_id=fleet.subscription,
+        subscription_name="Large",
+        operator_id=simulator.environment()["AZURE_CLIENT_ID"],
+    )
+    issuers = {cluster.state.name: cluster.state.issuer for cluster in simulator.simulation.clusters.values()}
+    empty = Observed(tenancy=tenancy)
+    there = [item.resource for item in wanted(fleet, empty) if isinstance(item.resource, ClusterSettings | Webhook)]
+    found = (
+        Found(resource=item, outputs={"issuer": issuers[item.name]} if isinstance(item, ClusterSettings) else {})
+        for item in there
+    )
+    return Observed(tenancy=tenancy, found=tuple(found))
 
 
-async def main(count: int) -> None:
+async def main(count: int, kept: Path | None) -> None:
     """Fill and print."""
-    beginning = start.load(_CLOUD.read_text(encoding="utf-8"), clusters=[f"more/c{number}" for number in range(9)])
+    fleet = fleets.fleet(count)
     with TemporaryDirectory() as directory:
-        weather = Weather(Clock(), CALM)
-        simulator = await Simulator.serve(directory=Path(directory), beginning=beginning, weather=weather)
-        url, form = token_request(simulator.environment(), "https://graph.microsoft.com")
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(Hosts(simulator.simulation))) as http:
-            token = (await http.post(url, data=form)).json()["access_token"]
-            filler = Filler(simulator, http, token)
-            for number in range(count):
-                await filler.workload(number)
-        print(psutil.Process().memory_info().rss)
+        cloud = start.load(fleets.cloud(len(fleet.clusters), ready=True))
+        simulator = await Simulator.serve(directory=Path(directory), beginning=cloud, weather=Weather(Clock(), CALM))
+        missing = plan(fleet, beginning(simulator, fleet))
+        before = psutil.Process().memory_info().rss - MEMORY_AT_START
+        await ready_made.make(simulator, fleet, missing.changes, "value")
+        print(psutil.Process().memory_info().rss - before)  # the plan is ours, not the simulator's
+        if kept is not None:
+            snapshots.write(kept, snapshots.taken(simulator.simulation))
         await simulator.stop()
 
 
+MEMORY_AT_START = psutil.Process().memory_info().rss
+
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None))

@@ -8,19 +8,16 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-import psutil
 
 from tests.conftest import ROOT
 from tests.operator import token_request
 
 from .figures import Figure
+from .served import ServedCloud, served
 
 _SIMULATE = (sys.executable, "-m", "simulator", "--weather", "calm")
 _STARTS = 5
@@ -46,8 +43,8 @@ def start_up() -> Figure:
 
 def throughput() -> Figure:
     """GETs of one application over TLS, per second of the simulator's own CPU time."""
-    with _running() as cloud:
-        token = cloud.token("https://graph.microsoft.com")
+    with served() as cloud:
+        token = _token(cloud, "https://graph.microsoft.com")
         host, path = "graph.microsoft.com", "/v1.0/applications?$top=1"
         before = cloud.cpu_seconds()
         command = [sys.executable, str(Path(__file__).parent / "load.py"), host, path, "8", "5"]
@@ -68,31 +65,10 @@ def memory() -> Figure:
     return Figure(f"simulator: {_WORKLOADS:,} workloads", float(told.stdout) / 1e6, "MB", 500, "below", how)
 
 
-@dataclass
-class _Cloud:
-    environment: dict[str, str]
-    process: psutil.Process
-
-    def cpu_seconds(self) -> float:
-        times = self.process.cpu_times()
-        return times.user + times.system
-
-    def token(self, resource: str) -> str:
-        """The operator's."""
-        given = self.environment
-        url, form = token_request(given, resource)
-        with httpx.Client(proxy=given["HTTPS_PROXY"], verify=given["SSL_CERT_FILE"], trust_env=False) as http:
-            token: str = http.post(url, data=form).json()["access_token"]
-        return token
-
-
-@contextmanager
-def _running() -> Iterator[_Cloud]:
-    with TemporaryDirectory() as directory:
-        simulate = [*_SIMULATE, "--directory", directory]
-        subprocess.run([*simulate, "--keep"], cwd=ROOT, check=True, capture_output=True)
-        try:
-            card = json.loads((Path(directory) / "running.json").read_text(encoding="utf-8"))
-            yield _Cloud(card["environment"], psutil.Process(card["pid"]))
-        finally:
-            subprocess.run([*simulate, "stop"], cwd=ROOT, check=True, capture_output=True)
+def _token(cloud: ServedCloud, resource: str) -> str:
+    """The operator's."""
+    given = cloud.environment
+    url, form = token_request(given, resource)
+    with httpx.Client(proxy=given["HTTPS_PROXY"], verify=given["SSL_CERT_FILE"], trust_env=False) as http:
+        token: str = http.post(url, data=form).json()["access_token"]
+    return token
