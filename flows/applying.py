@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect.client.schemas.objects import State
+from prefect.tasks import Task
 
 from fleet.plan import Change
 from tasks.chain import title
@@ -15,6 +16,9 @@ from tasks.chain import title
 from .progress import Phase, tell
 from .runs import WORK, apply_change
 
+_GRAPH_OF = 500
+"""Changes of which Prefect is told what waits for what, and keeps the results: with more, its graph shows nothing and
+costs a quarter of the run."""
 _AT_ONCE = 256
 """Changes under way. Each host takes as many requests of them as it can: :mod:`clients.pace`."""
 
@@ -28,18 +32,28 @@ class Outcome:
     skipped: bool = False
 
 
+_Ended = tuple[Outcome, State[Any] | None]
+_Running = asyncio.Task[_Ended]
+
+
 async def apply(changes: Iterable[Change]) -> list[Outcome]:
     """Apply the changes of one plan, each as a task run of its own. A failure skips only what comes after it."""
+    changes = list(changes)
+    task = apply_change if len(changes) <= _GRAPH_OF else apply_change.with_options(persist_result=False)
+    WORK.get().changes = {change.key: change for change in changes}
     room = asyncio.Semaphore(_AT_ONCE)
-    running: dict[str, asyncio.Task[tuple[Outcome, State[Any] | None]]] = {}
+    running: dict[str, _Running] = {}
     for change in changes:
         before = [running[key] for key in change.after]
-        running[change.key] = asyncio.create_task(_one(change, before, room))
+        running[change.key] = asyncio.create_task(_one(task, change, before, room))
     return [outcome for outcome, _ in await asyncio.gather(*running.values())]
 
 
 async def _one(
-    change: Change, before: list[asyncio.Task[tuple[Outcome, State[Any] | None]]], room: asyncio.Semaphore
+    task: Task[[str, str], Any],
+    change: Change,
+    before: list[asyncio.Task[tuple[Outcome, State[Any] | None]]],
+    room: asyncio.Semaphore,
 ) -> tuple[Outcome, State[Any] | None]:
     earlier = [await task for task in before]
     if failed := next((outcome for outcome, _ in earlier if outcome.error), None):
@@ -47,14 +61,19 @@ async def _one(
         return Outcome(change, f"not tried: it comes after {title(failed.change)}", skipped=True), None
     async with room:
         tell(title(change), Phase.STARTED)
-        run = apply_change.with_options(task_run_name=title(change))
-        state: State[Any] = await run(  # type: ignore[misc]  # Prefect types return_state for synchronous tasks only
-            change, wait_for=[state for _, state in earlier if state], return_state=True
+        waited_for = [state for _, state in earlier if state] if task is apply_change else None
+        state: State[Any] = await task(  # type: ignore[misc]  # Prefect types return_state for synchronous tasks only
+            title(change), change.key, wait_for=waited_for, return_state=True
         )
         try:
             WORK.get().outputs[change.key] = await state.aresult()
         except Exception as error:  # noqa: BLE001 - one step's failure is reported, and the others go on
             tell(title(change), Phase.FAILED, str(error))
-            return Outcome(change, str(error)), state
+            return Outcome(change, str(error)), _without_result(state)
     tell(title(change), Phase.DONE)
-    return Outcome(change), state
+    return Outcome(change), _without_result(state)
+
+
+def _without_result(state: State[Any]) -> State[Any]:
+    """What others wait for: Prefect walks through all of it, and wants only to know which task run it was."""
+    return state.model_copy(update={"data": True})

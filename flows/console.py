@@ -20,18 +20,20 @@ from .progress import Event, Phase
 from .summary import Summary
 
 _MASK = "••••••••"
+_MARKS = {Phase.DONE: "✓", Phase.FAILED: "✗", Phase.SKIPPED: "·"}
+_COLOURS = {Phase.DONE: "green", Phase.FAILED: "red", Phase.SKIPPED: "dim"}
 _KEPT_PROOFS_SHOWN = 10
 
 
 def show_plan(console: Console, plan: Plan, heading: str, *, done: bool = False, failed: Container[str] = ()) -> None:
     """The plan as a tree, and how much it is. ``failed`` are the keys of what could not be applied of what is ``done``.
 
-    On a terminal the many that look alike are folded; a file gets them all.
+    On a terminal, and where it is ``done``, the many that look alike are folded; a plan in a file has them all.
     """
     if plan.is_empty:
         console.print("Nothing to change.")
         return
-    console.print(plan_tree(plan, heading, fold=console.is_terminal, failed=failed))
+    console.print(plan_tree(plan, heading, fold=done or console.is_terminal, failed=failed))
     changes = [change for change in plan.changes if change.key not in failed]
     counts = [headline(changes, plan.holds, done=done)]
     if missed := len(plan.changes) - len(changes):
@@ -111,9 +113,14 @@ class LiveProgress:
             self._live.update(self._picture())
 
     def _print(self, event: Event) -> None:
-        marks = {Phase.DONE: "[green]✓[/green]", Phase.FAILED: "[red]✗[/red]", Phase.SKIPPED: "[dim]·[/dim]"}
+        if not self._live:  # a line of a file needs no layout, and a large fleet has thousands
+            if not self._console.quiet:
+                detail = f" {event.detail}" if event.detail else ""
+                self._console.file.write(f"{_MARKS[event.phase]} {event.step}{detail}\n")
+            return
         detail = f" [dim]{escape(event.detail)}[/dim]" if event.detail else ""
-        self._console.print(f"{marks[event.phase]} {escape(event.step)}{detail}", highlight=False, soft_wrap=True)
+        mark = f"[{_COLOURS[event.phase]}]{_MARKS[event.phase]}[/]"
+        self._console.print(f"{mark} {escape(event.step)}{detail}", highlight=False, soft_wrap=True)
 
     def _picture(self) -> Table:
         table = Table.grid(padding=(0, 1))

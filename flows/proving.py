@@ -9,7 +9,7 @@ from fleet.proof import Chain, Proof
 
 from . import proof_book
 from .progress import Phase, tell
-from .runs import ProofFailedError, prove
+from .runs import WORK, ProofFailedError, prove
 
 _AT_ONCE = 32
 _WRITTEN_AFTER = 100
@@ -25,6 +25,7 @@ async def verify(
     proofs = {link: kept for link in chains if not anew(link) and (kept := book.proof_of(link, now)) is not None}
     missing = [link for link in chains if link not in proofs]
     room = asyncio.Semaphore(_AT_ONCE)
+    WORK.get().chains = {link.fingerprint: link for link in missing}
 
     async def one(link: Chain) -> None:
         async with room:
@@ -43,7 +44,7 @@ async def verify(
 async def _prove(link: Chain, patience_seconds: float) -> Proof:
     name = f"verify {link.namespace}/{link.service_account} on {link.cluster}"
     tell(name, Phase.STARTED)
-    state = await prove.with_options(task_run_name=name)(link, patience_seconds, return_state=True)  # type: ignore[misc]  # Prefect types return_state for synchronous tasks only
+    state = await prove(name, link.fingerprint, patience_seconds, return_state=True)  # type: ignore[misc]  # Prefect types return_state for synchronous tasks only
     try:
         proof: Proof = Proof.model_validate(await state.aresult())
     except ProofFailedError as error:

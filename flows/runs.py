@@ -57,6 +57,9 @@ class Work:
     fleet: Fleet
     outputs: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """What the changes applied so far told, by key."""
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    chains: Mapping[str, Chain] = field(default_factory=dict)
+    """What task runs are about, by key and by fingerprint. A parameter would be walked through again and again, too."""
 
 
 WORK: ContextVar[Work] = ContextVar("work")
@@ -89,17 +92,18 @@ async def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) 
     return False
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
 async def _look(name: str, look: chain.Look) -> Observation:
     return await plainly(name, look)
 
 
 async def observing(name: str, look: chain.Look) -> Observation:
     """Make an observation as a task run."""
-    return await _look.with_options(task_run_name=name)(name, look)
+    return await _look(name, look)
 
 
 @task(
+    task_run_name="{title}",
     persist_result=True,
     result_serializer="json",
     result_storage_key="change-{task_run.id}.json",  # in place of a cache policy: no other task run reads it
@@ -108,22 +112,23 @@ async def observing(name: str, look: chain.Look) -> Observation:
     retry_jitter_factor=0.5,
     retry_condition_fn=worth_retrying,
 )
-async def apply_change(change: Change) -> dict[str, str]:
+async def apply_change(title: str, key: str) -> dict[str, str]:  # noqa: ARG001 - the title names the task run
     """Carry out one change; returns what it told (issuer, client id, principal id). Nothing of it is secret."""
     work = WORK.get()
-    return await chain.apply(work.clients, work.fleet, change, work.outputs)
+    return await chain.apply(work.clients, work.fleet, work.changes[key], work.outputs)
 
 
 @task(
+    task_run_name="{title}",
     persist_result=True,
     result_serializer="json",
     result_storage_key="proof-{task_run.id}.json",
     retries=0,
 )
-async def prove(link: Chain, patience_seconds: float) -> Proof:
+async def prove(title: str, fingerprint: str, patience_seconds: float) -> Proof:  # noqa: ARG001 - as above
     """Verify one chain. Raises :class:`ProofFailedError` where it does not hold."""
     work = WORK.get()
-    proof = await verification.verify(work.clients, work.fleet, link, patience_seconds)
+    proof = await verification.verify(work.clients, work.fleet, work.chains[fingerprint], patience_seconds)
     proof = proof.model_copy(update={"at": datetime.now(UTC).isoformat(timespec="seconds")})
     if not proof.holds:
         raise ProofFailedError(proof)

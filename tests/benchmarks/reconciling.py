@@ -65,7 +65,7 @@ def _home() -> Iterator[Path]:
             content = fleets.document(size, 10, 50, kind, authorization)
             _fleet(home, size).write_text(yaml.safe_dump(content), encoding="utf-8")
         try:
-            with served(fleets.cloud(1)) as cloud:
+            with served(fleets.cloud(10)) as cloud:
                 _run(cloud, home, "reconcile", _fleet(home, min(SIZES)))
             yield home
         finally:
