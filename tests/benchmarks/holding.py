@@ -15,7 +15,7 @@ import psutil
 from fleet.observed import Found, Observed, Tenancy
 from fleet.plan import plan
 from fleet.resources import ClusterSettings, Webhook
-from fleet.spec import Fleet
+from fleet.spec import Fleet, VaultAuthorization
 from fleet.wanted import wanted
 from simulator import snapshots
 from simulator.azure import start
@@ -33,7 +33,7 @@ def beginning(simulator: Simulator, fleet: Fleet) -> Observed:
         tenant_id=azure.tenant_id,
         subscription_id=fleet.subscription,
         subscription_name="Large",
-        operator_id=simulator.environment()["AZURE_CLIENT_ID"],
+        operator_id=azure.operators[0].object_id,
     )
     issuers = {cluster.state.name: cluster.state.issuer for cluster in simulator.simulation.clusters.values()}
     empty = Observed(tenancy=tenancy)
@@ -47,7 +47,7 @@ def beginning(simulator: Simulator, fleet: Fleet) -> Observed:
 
 async def main(count: int, kept: Path | None) -> None:
     """Fill and print."""
-    fleet = fleets.fleet(count)
+    fleet = fleets.fleet(count, authorization=VaultAuthorization.ACCESS_POLICY)  # role assignments end at 4,000
     with TemporaryDirectory() as directory:
         cloud = start.load(fleets.cloud(len(fleet.clusters), ready=True))
         simulator = await Simulator.serve(directory=Path(directory), beginning=cloud, weather=Weather(Clock(), CALM))

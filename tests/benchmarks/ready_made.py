@@ -13,6 +13,7 @@ import httpx
 from fleet import naming, ownership
 from fleet.plan import Change
 from fleet.resources import (
+    AccessPolicy,
     Application,
     ClusterSettings,
     FederatedIdentityCredential,
@@ -26,7 +27,7 @@ from fleet.resources import (
     Vault,
     Webhook,
 )
-from fleet.spec import Fleet, IdentityKind
+from fleet.spec import Fleet, IdentityKind, VaultAuthorization
 from simulator.hosts import Hosts
 from simulator.server import Simulator
 from tests.operator import token_request
@@ -83,6 +84,8 @@ class _Maker:
                 await self._credential(resource)
             case RoleAssignment():
                 await self._role(resource)
+            case AccessPolicy():
+                await self._policy(resource)
             case Namespace():
                 await self._in_cluster(resource.cluster, "namespaces", self._labelled(resource.name))
             case ServiceAccount():
@@ -100,7 +103,8 @@ class _Maker:
         properties = {
             "tenantId": self._simulator.simulation.azure.tenant_id,
             "sku": {"family": "A", "name": "standard"},
-            "enableRbacAuthorization": True,
+            "enableRbacAuthorization": vault.authorization is VaultAuthorization.RBAC,
+            "accessPolicies": [],
         }
         body = {"location": vault.location, "tags": {ownership.TAG: self._fleet.name}, "properties": properties}
         await self._arm(vault.resource_group, "Microsoft.KeyVault/vaults", vault.name, body)
@@ -134,6 +138,15 @@ class _Maker:
         path = f"{assignment.scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
         url = f"{_ARM}{path}?api-version={_VERSIONS['roleAssignments']}"
         await self._send("PUT", url, _ARM, {"properties": properties})
+
+    async def _policy(self, policy: AccessPolicy) -> None:
+        entry = {
+            "tenantId": self._simulator.simulation.azure.tenant_id,
+            "objectId": policy.principal_id,
+            "permissions": {"secrets": list(policy.secrets)},
+        }
+        kind = f"Microsoft.KeyVault/vaults/{policy.vault}/accessPolicies"
+        await self._arm(policy.resource_group, kind, "add", {"properties": {"accessPolicies": [entry]}})
 
     def _labelled(self, name: str) -> dict[str, Any]:
         return {"metadata": {"name": name, "labels": {ownership.LABEL: self._fleet.name}}}
