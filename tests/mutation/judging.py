@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from .recording import JUDGES, KINDS, Test, kind_of
+from .recording import JUDGES, KINDS, OPTIONS, Test, kind_of
+from .rude import RUDE
 from .switches import Switch
 from .touched import name_of
 
@@ -33,14 +34,20 @@ class Verdict:
     """How many tests apply the rule."""
 
     @property
-    def noticed(self) -> bool:
-        """Whether a test turned red."""
-        return bool(self.test)
+    def complaint(self) -> str:
+        """What is wrong with it, '' where all is well."""
+        if not self.test:
+            return "SURVIVED"
+        listed = self.switch.name in RUDE
+        if self.kind == "contract":
+            return "" if listed else "ONLY THE CONTRACT NOTICES"
+        return "NOTICED, AND YET LISTED AS RUDE" if listed else ""
 
     def as_row(self) -> dict[str, Any]:
         """For the JSON file."""
         rule = asdict(self.switch.rule)
-        return {**rule, "off": self.switch.means, "kind": self.kind, "test": self.test, "asked": self.asked}
+        told = {"kind": self.kind, "test": self.test, "asked": self.asked, "complaint": self.complaint}
+        return {**rule, "off": self.switch.means, **told}
 
 
 def judge(
@@ -70,7 +77,7 @@ def judge(
 def _import_tests() -> None:
     """Once here, so that the forked processes need not."""
     with _silence():
-        pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *JUDGES])
+        pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *OPTIONS, *JUDGES])
 
 
 def _fork(switch: Switch, concerned: Sequence[Test]) -> tuple[int, int]:
@@ -103,7 +110,7 @@ def _red_among(names: list[str]) -> str:
     if not names:
         return ""
     listener = _Listener()
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout", str(_SECONDS)]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *OPTIONS, "--timeout", str(_SECONDS)]
     pytest.main([*options, *names], plugins=[listener])
     return listener.red
 
