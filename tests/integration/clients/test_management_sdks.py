@@ -90,7 +90,7 @@ ASKED: dict[str, tuple[Callable[[Operator], Any], Any]] = {
         "Reader",
     ),
     "what the operator may do": (
-        lambda own: [one.actions for one in own.authorization.permissions.list_for_resource_group(GROUP)][0],
+        lambda own: next(one.actions for one in own.authorization.permissions.list_for_resource_group(GROUP)),
         ["*"],
     ),
 }
