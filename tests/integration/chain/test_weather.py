@@ -11,10 +11,10 @@ from fleet.files import load
 from fleet.observed import Observed
 from fleet.proof import Proof
 from fleet.spec import Fleet
-from simulator.throttling import Limit
 from simulator.weather import NORMAL, Dials
 from tasks import verification
 from tests.conftest import Cloud, running_cloud
+from tests.throttled import use_up_graph
 
 WIDE = Path(__file__).parent / "wide.yaml"
 FASTER = 200.0
@@ -76,12 +76,10 @@ async def test_a_service_principal_that_follows_its_application_later_is_waited_
     assert proof.problems == ()
 
 
-async def test_a_tenant_that_others_keep_busy_is_waited_for(tmp_path: Path, fleet: Fleet) -> None:
+async def test_a_tenant_that_others_keep_busy_is_waited_for(cloud: Cloud, fleet: Fleet) -> None:
     """Graph's units are shared by all programs of a tenant; its 429 may tell when there will be some again."""
-    async with running_cloud(tmp_path, dials=Dials(throttling=True), speed=0.02) as cloud:
-        everything = Limit("units", "tenant", 3500, 350, cost=3500)
-        assert cloud.simulator.simulation.throttle.take([everything]) is None
-        planned = await cloud.plan(fleet)
+    use_up_graph(cloud.simulator.simulation, speed=0.02)
+    planned = await cloud.plan(fleet)
     assert not planned.holds
     refused = [entry for entry in cloud.journal.entries if entry.status == 429]
     assert {entry.host for entry in refused} == {"graph.microsoft.com"}
