@@ -53,6 +53,7 @@ spec:
 """
 
 
+LABELLED = pod("away", "first", metadata="labels: {azure.workload.identity/use: 'true'}")
 LOGGED_OUT = r"must be logged in|\(Unauthorized\)|provide credentials"
 STORIES: dict[str, tuple[Row, ...]] = {
     "token Secret": (
@@ -171,7 +172,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl -n hook wait pod --all --for delete --timeout 30s"),
         Row(
             "kubectl create -f -",
-            given=pod("away", "first", metadata="labels: {azure.workload.identity/use: 'true'}"),
+            given=LABELLED,
             code=1,
             says=r'failed calling webhook .* no endpoints available for service "azure-wi-webhook-webhook-service"',
         ),
@@ -179,6 +180,13 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl -n away wait deployment/web --for condition=ReplicaFailure --timeout 30s"),
         Row(f"{WEBHOOK} --replicas 2", says="scaled"),
         Row("kubectl -n away rollout status deployment/web --timeout 60s", says="successfully rolled out"),
+        Row("kubectl -n hook delete service azure-wi-webhook-webhook-service"),
+        Row(
+            "kubectl create -f -",
+            given=LABELLED,
+            code=1,
+            says=r'failed calling webhook .* service "azure-wi-webhook-webhook-service" not found',
+        ),
         Row("helm uninstall hook -n hook"),
     ),
     "proxy sidecar": (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.mgmt.core.polling.arm_polling import ARMPolling
 from azure.mgmt.msi import ManagedServiceIdentityClient
 from sdk_operator import GROUP, REGION, Operator, told
 
@@ -123,17 +124,27 @@ def test_a_feature_is_registered_and_unregistered_by_the_newer_surface(operator:
     assert list(registrations.list_by_subscription(CONTAINERS)) == []
 
 
-def test_a_cluster_is_tagged_deleted_and_awaited(operator: Operator) -> None:
-    clusters = operator.clusters.managed_clusters
+def make_cluster(operator: Operator, name: str) -> None:
     pools = [{"name": "one", "count": 1, "vmSize": "Standard_B2s", "mode": "System"}]
-    properties = {"dnsPrefix": "short", "agentPoolProfiles": pools}
-    clusters.begin_create_or_update(
-        GROUP, "short", {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": properties}
-    ).result()
-    assert clusters.begin_update_tags(GROUP, "short", {"tags": {"team": "shop"}}).result().tags == {"team": "shop"}
-    clusters.begin_delete(GROUP, "short").result()
+    properties = {"dnsPrefix": name, "agentPoolProfiles": pools}
+    body = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": properties}
+    operator.clusters.managed_clusters.begin_create_or_update(GROUP, name, body).result()
+
+
+def test_a_cluster_is_tagged(operator: Operator) -> None:
+    make_cluster(operator, "tagged")
+    tagged = operator.clusters.managed_clusters.begin_update_tags(GROUP, "tagged", {"tags": {"team": "shop"}})
+    assert tagged.result().tags == {"team": "shop"}
+
+
+@pytest.mark.parametrize("final_state", ["azure-async-operation", "location"])
+def test_a_clusters_deletion_is_awaited_either_way(operator: Operator, final_state: str) -> None:
+    """Some languages' SDKs end the wait with the operation itself, others with what Location leads to."""
+    make_cluster(operator, final_state)
+    polling = ARMPolling(lro_options={"final-state-via": final_state})
+    operator.clusters.managed_clusters.begin_delete(GROUP, final_state, polling=polling).result()
     with pytest.raises(ResourceNotFoundError):
-        clusters.get(GROUP, "short")
+        operator.clusters.managed_clusters.get(GROUP, final_state)
 
 
 def test_a_vaults_name_is_taken_until_it_is_purged(operator: Operator) -> None:
