@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .recording import JUDGES, KINDS, OPTIONS, Test, kind_of
+from .recording import KINDS, OPTIONS, Test, kind_of
 from .rude import RUDE
 from .switches import Switch
 from .touched import name_of
@@ -54,8 +54,8 @@ def judge(
     switches: Sequence[Switch], tests: Iterable[Test], *, jobs: int, tell: Callable[[Verdict], None]
 ) -> list[Verdict]:
     """The verdicts, in the order of the switches; ``tell`` hears each as it falls."""
-    _import_tests()
     tests = list(tests)
+    _import(tests)
     verdicts: dict[str, Verdict] = {}
     waiting = list(switches[::-1])
     running: dict[int, tuple[Switch, list[Test], int]] = {}
@@ -74,10 +74,11 @@ def judge(
     return [verdicts[switch.name] for switch in switches]
 
 
-def _import_tests() -> None:
+def _import(tests: Iterable[Test]) -> None:
     """Once here, so that the forked processes need not."""
+    files = sorted({test.name.partition("::")[0] for test in tests})
     with _silence():
-        pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *OPTIONS, *JUDGES])
+        pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *OPTIONS, *files])
 
 
 def _fork(switch: Switch, concerned: Sequence[Test]) -> tuple[int, int]:
