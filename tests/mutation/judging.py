@@ -19,7 +19,9 @@ from .touched import name_of
 _MOST_TESTS = {"flow": 10, "client": 6, "contract": 40}
 """How many tests of a kind are asked before the next kind is."""
 _SECONDS = 90
-"""Of one test: a rule that is off may leave a client waiting, which is noticed too."""
+"""Of one test at least: a rule that is off may leave a client waiting, which is noticed too."""
+_SLOWER = 4
+"""How many times as long as when it was recorded a test may take, before it counts as waiting."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,19 @@ def _first_red(concerned: Sequence[Test]) -> str:
     for kind, _ in KINDS:
         # Those that apply few rules are about this one, most likely; of those the quick ones.
         own = sorted((test for test in concerned if test.kind == kind), key=lambda test: len(test.rules) + test.seconds)
-        if red := _red_among([test.name for test in own[: _MOST_TESTS[kind]]]):
+        if red := _red_among(own[: _MOST_TESTS[kind]]):
             return red
     return ""
 
 
-def _red_among(names: list[str]) -> str:
+def _red_among(tests: Sequence[Test]) -> str:
     """The first test that fails, or hangs, with the rule switched off."""
-    if not names:
+    if not tests:
         return ""
     listener = _Listener()
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *OPTIONS, "--timeout", str(_SECONDS)]
-    pytest.main([*options, *names], plugins=[listener])
+    timeout = max(_SECONDS, *(_SLOWER * test.seconds for test in tests))
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *OPTIONS, "--timeout", str(timeout)]
+    pytest.main([*options, *(test.name for test in tests)], plugins=[listener])
     return listener.red
 
 
