@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pytest
@@ -34,12 +34,16 @@ class Verdict:
     test: str
     asked: int
     """How many tests apply the rule."""
+    sound: bool = True
+    """Whether the test stays green while nothing is switched off."""
 
     @property
     def complaint(self) -> str:
         """What is wrong with it, '' where all is well."""
         if not self.test:
             return "SURVIVED"
+        if not self.sound:
+            return f"{self.test} FAILS ANYWAY"
         listed = self.switch.name in RUDE
         if self.kind == "contract":
             return "" if listed else "ONLY THE CONTRACT NOTICES"
@@ -58,22 +62,39 @@ def judge(
     """The verdicts, in the order of the switches; ``tell`` hears each as it falls."""
     tests = list(tests)
     _import(tests)
-    verdicts: dict[str, Verdict] = {}
-    waiting = list(switches[::-1])
-    running: dict[int, tuple[Switch, list[Test], int]] = {}
+    concerned = [[test for test in tests if name_of(switch.rule) in test.rules] for switch in switches]
+    verdicts: dict[int, Verdict] = {}
+    for at, red in _in_forks([(switch.throw, own) for switch, own in zip(switches, concerned, strict=True)], jobs):
+        verdicts[at] = Verdict(switches[at], kind_of(red) if red else "", red, len(concerned[at]))
+        tell(verdicts[at])
+    return [verdicts[at] for at in range(len(switches))]
+
+
+def control(verdicts: Sequence[Verdict], tests: Iterable[Test], *, jobs: int) -> list[Verdict]:
+    """The verdicts again, without belief in a test that turns red, alone, with nothing switched off."""
+    named = {verdict.test for verdict in verdicts}
+    believed = [test for test in tests if test.name in named]
+    reds = {red for _, red in _in_forks([(_throw_nothing, [test]) for test in believed], jobs)}
+    return [replace(verdict, sound=verdict.test not in reds or not verdict.test) for verdict in verdicts]
+
+
+def _throw_nothing() -> None:
+    """All rules are kept."""
+
+
+def _in_forks(tasks: Sequence[tuple[Callable[[], None], Sequence[Test]]], jobs: int) -> Iterator[tuple[int, str]]:
+    """By the number of the task, as each ends: which of its tests turned red first after its call, '' for none."""
+    waiting = list(range(len(tasks)))[::-1]
+    running: dict[int, tuple[int, int]] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
-            switch = waiting.pop()
-            concerned = [test for test in tests if name_of(switch.rule) in test.rules]
-            process, results = _fork(switch, concerned)
-            running[process] = (switch, concerned, results)
+            at = waiting.pop()
+            process, results = _fork(*tasks[at])
+            running[process] = (at, results)
         process, _ = os.wait()
-        switch, concerned, results = running.pop(process)
+        at, results = running.pop(process)
         with os.fdopen(results) as lines:
-            name = lines.read().strip()
-        verdicts[switch.name] = Verdict(switch, kind_of(name) if name else "", name, len(concerned))
-        tell(verdicts[switch.name])
-    return [verdicts[switch.name] for switch in switches]
+            yield at, lines.read().strip()
 
 
 def _import(tests: Iterable[Test]) -> None:
@@ -83,7 +104,7 @@ def _import(tests: Iterable[Test]) -> None:
         pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *OPTIONS, *files])
 
 
-def _fork(switch: Switch, concerned: Sequence[Test]) -> tuple[int, int]:
+def _fork(throw: Callable[[], None], concerned: Sequence[Test]) -> tuple[int, int]:
     """The process, and what to read from when it has ended: the name of the test that turned red, if any."""
     reading, writing = os.pipe()
     if process := os.fork():
@@ -91,7 +112,7 @@ def _fork(switch: Switch, concerned: Sequence[Test]) -> tuple[int, int]:
         return process, reading
     try:
         os.close(reading)
-        switch.throw()
+        throw()
         with _silence():
             noticed = _first_red(concerned)
         os.write(writing, noticed.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,15 @@ from tests.mutation.switches import all_switches
 
 RULE = "key vault: the challenge comes before everything else"
 CONTRACT = "tests/integration/azure/test_vault_secrets.py::test_the_challenge_comes_before_everything_else"
-FLOW = "tests/integration/chain/test_reconcile.py"
+FLOW = "tests/integration/chain/test_reconcile.py::test_nothing_is_asked_that_the_simulator_does_not_know"
+FAILS = "tests/clients/test_tutorial.py::test_the_tutorial_runs_from_az_login_to_the_secret"
+"""Where no clients are installed."""
 DOES_NOT = "tests/unit/test_naming.py"
 OUTCOMES = {
     "a flow notices": (FLOW, 0, "1 by a flow test"),
     "only the contract does": (CONTRACT, 1, f"ONLY THE CONTRACT NOTICES: {RULE}"),
     "nobody does": (DOES_NOT, 1, f"SURVIVED: {RULE}"),
+    "its test fails anyway": (FAILS, 1, f"FAILS ANYWAY: {RULE}"),
 }
 
 
@@ -29,7 +33,8 @@ def switched_off(record: Path, test: str) -> subprocess.CompletedProcess[str]:
     line = {"test": test, "seconds": 1.0, "rules": [RULE]}
     (record / "1.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "tests.mutation", "--only", RULE, "--record", str(record)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+    environment = {**os.environ, "WORKLOAD_IDENTITY_CLIENTS": str(record / "none")}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False)
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
