@@ -23,10 +23,8 @@ _SECONDS = 60
 class ServedCloud:
     """The demo's cloud in calm weather, from when it is made until it is ended."""
 
-    def __init__(self, directory: Path, cloud: str | None = None) -> None:
-        """``cloud`` is YAML of what exists at the start, the demo's where there is none."""
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._cloud = cloud or DEMO_CLOUD.read_text(encoding="utf-8")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="simulator", daemon=True)
         self._thread.start()
@@ -35,7 +33,7 @@ class ServedCloud:
     async def _serve(self) -> Simulator:
         return await Simulator.serve(
             directory=self._directory,
-            beginning=start.load(self._cloud),
+            beginning=start.load(DEMO_CLOUD.read_text(encoding="utf-8")),
             weather=Weather(Clock(), CALM, _SPEED),
         )
 

@@ -48,9 +48,9 @@ class Terminal:
     environment: dict[str, str] = field(default_factory=dict)
     cloud: ServedCloud = field(init=False)
 
-    def enter_cloud(self, cloud: str | None = None) -> None:
+    def enter_cloud(self) -> None:
         """Start a simulated cloud in calm weather; from here on every command runs in it."""
-        self.cloud = ServedCloud(self.directory / "simulator", cloud)
+        self.cloud = ServedCloud(self.directory / "simulator")
         self.environment = {
             "PATH": f"{OURS}{os.pathsep}{CLIENTS / 'azure-cli' / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.directory),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from .touched import name_of
 
 _MOST_TESTS = {"flow": 10, "client": 6, "contract": 40}
 """How many tests of a kind are asked before the next kind is."""
-_SECONDS = 90
+_SECONDS = 20
 """Of one test at least: a rule that is off may leave a client waiting, which is noticed too."""
 _SLOWER = 4
 """How many times as long as when it was recorded a test may take, before it counts as waiting."""
@@ -133,18 +133,23 @@ def _red_among(tests: Sequence[Test]) -> str:
     """The first test that fails, or hangs, with the rule switched off."""
     if not tests:
         return ""
-    listener = _Listener()
-    timeout = max(_SECONDS, *(_SLOWER * test.seconds for test in tests))
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *OPTIONS, "--timeout", str(timeout)]
+    listener = _Listener({test.name: max(_SECONDS, _SLOWER * test.seconds) for test in tests})
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *OPTIONS]
     pytest.main([*options, *(test.name for test in tests)], plugins=[listener])
     return listener.red
 
 
 class _Listener:
-    """Hears which test was the first to fail."""
+    """Gives each test its time, and hears which was the first to fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: Mapping[str, float]) -> None:
         self.red = ""
+        self._seconds = seconds
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """One that hangs has failed."""
+        for item in items:
+            item.add_marker(pytest.mark.timeout(self._seconds.get(item.nodeid, _SECONDS)), append=False)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A failure in set-up or teardown counts as well."""

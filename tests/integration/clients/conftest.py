@@ -10,13 +10,12 @@ import pytest
 from sdk_operator import Operator
 
 from tests.clients.served import ServedCloud
-from tests.conftest import DEMO_CLOUD
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedCloud]:
     """The demo's cloud, and in this process's environment the way there."""
-    served = ServedCloud(tmp_path_factory.mktemp("cloud"), DEMO_CLOUD.read_text(encoding="utf-8"))
+    served = ServedCloud(tmp_path_factory.mktemp("cloud"))
     with mock.patch.dict(os.environ, served.simulator.environment()):
         yield served
     served.end()
