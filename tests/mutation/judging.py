@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from .recording import KINDS, OPTIONS, Test, kind_of
+from .recording import OPTIONS, Test, kind_of
 from .rude import RUDE
 from .switches import Switch
 from .touched import name_of
 
-_MOST_TESTS = {"flow": 10, "client": 6, "contract": 40}
-"""How many tests of a kind are asked before the next kind is."""
+_NEAREST, _WIDEST = 8, 4
+"""Of the tests of flows and clients that apply a rule: how many that seem to be about it, or to be about little else,
+are asked; and then how many that apply the most rules of all, since these look at the whole chain."""
 _SECONDS = 20
 """Of one test at least: a rule that is off may leave a client waiting, which is noticed too."""
 _SLOWER = 4
@@ -64,7 +67,8 @@ def judge(
     _import(tests)
     concerned = [[test for test in tests if name_of(switch.rule) in test.rules] for switch in switches]
     verdicts: dict[int, Verdict] = {}
-    for at, red in _in_forks([(switch.throw, own) for switch, own in zip(switches, concerned, strict=True)], jobs):
+    tasks = [(switch.name, switch.throw, own) for switch, own in zip(switches, concerned, strict=True)]
+    for at, red in _in_forks(tasks, jobs):
         verdicts[at] = Verdict(switches[at], kind_of(red) if red else "", red, len(concerned[at]))
         tell(verdicts[at])
     return [verdicts[at] for at in range(len(switches))]
@@ -74,7 +78,7 @@ def control(verdicts: Sequence[Verdict], tests: Iterable[Test], *, jobs: int) ->
     """The verdicts again, without belief in a test that turns red, alone, with nothing switched off."""
     named = {verdict.test for verdict in verdicts}
     believed = [test for test in tests if test.name in named]
-    reds = {red for _, red in _in_forks([(_throw_nothing, [test]) for test in believed], jobs)}
+    reds = {red for _, red in _in_forks([("", _throw_nothing, [test]) for test in believed], jobs)}
     return [replace(verdict, sound=verdict.test not in reds or not verdict.test) for verdict in verdicts]
 
 
@@ -82,7 +86,7 @@ def _throw_nothing() -> None:
     """All rules are kept."""
 
 
-def _in_forks(tasks: Sequence[tuple[Callable[[], None], Sequence[Test]]], jobs: int) -> Iterator[tuple[int, str]]:
+def _in_forks(tasks: Sequence[tuple[str, Callable[[], None], Sequence[Test]]], jobs: int) -> Iterator[tuple[int, str]]:
     """By the number of the task, as each ends: which of its tests turned red first after its call, '' for none."""
     waiting = list(range(len(tasks)))[::-1]
     running: dict[int, tuple[int, int]] = {}
@@ -104,7 +108,7 @@ def _import(tests: Iterable[Test]) -> None:
         pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *OPTIONS, *files])
 
 
-def _fork(throw: Callable[[], None], concerned: Sequence[Test]) -> tuple[int, int]:
+def _fork(name: str, throw: Callable[[], None], concerned: Sequence[Test]) -> tuple[int, int]:
     """The process, and what to read from when it has ended: the name of the test that turned red, if any."""
     reading, writing = os.pipe()
     if process := os.fork():
@@ -114,19 +118,27 @@ def _fork(throw: Callable[[], None], concerned: Sequence[Test]) -> tuple[int, in
         os.close(reading)
         throw()
         with _silence():
-            noticed = _first_red(concerned)
+            noticed = _first_red(name, concerned)
         os.write(writing, noticed.encode())
     finally:
         os._exit(0)
 
 
-def _first_red(concerned: Sequence[Test]) -> str:
-    for kind, _ in KINDS:
-        # Those that apply few rules are about this one, most likely; of those the quick ones.
-        own = sorted((test for test in concerned if test.kind == kind), key=lambda test: len(test.rules) + test.seconds)
-        if red := _red_among(own[: _MOST_TESTS[kind]]):
-            return red
-    return ""
+def _first_red(name: str, concerned: Sequence[Test]) -> str:
+    ours = sorted((test for test in concerned if test.kind != "contract"), key=partial(_distance, name))
+    widest = sorted(ours[_NEAREST:], key=lambda test: len(test.rules), reverse=True)[:_WIDEST]
+    contract = sorted((test for test in concerned if test.kind == "contract"), key=partial(_distance, name))
+    return _red_among([*ours[:_NEAREST], *widest]) or _red_among(contract)
+
+
+def _distance(name: str, test: Test) -> tuple[int, float]:
+    """The more words a test shares with the rule the nearer it is; then the fewer rules it applies, and the quicker."""
+    return -len(_words(name) & _words(test.name.partition("::")[2])), len(test.rules) + test.seconds
+
+
+def _words(text: str) -> set[str]:
+    """Those that say something, without their endings."""
+    return {word[:5] for word in re.findall(r"[a-z]{4,}", text.lower())}
 
 
 def _red_among(tests: Sequence[Test]) -> str:
