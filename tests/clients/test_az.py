@@ -203,6 +203,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
     "rest": (
         Row("az rest --url https://graph.microsoft.com/v1.0/organization --query value[].displayName", ["Sysadminas"]),
         Row("az rest --url /subscriptions?api-version=2022-12-01 --query value[].displayName", [SUBSCRIPTION]),
+        Row("az rest --url /subscriptions", code=1, says="MissingApiVersionParameter"),
         Row(
             f"az rest --method put --url {SCOPE}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/by-rest"
             '?api-version=2024-11-30 --body \'{"location": "westeurope"}\' --query name',
