@@ -45,6 +45,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row(f"az account set --subscription '{SUBSCRIPTION}'", None),
         Row("az account set --subscription nobody", code=1, says="The subscription of 'nobody' doesn't exist"),
         Row("az account show --query [name,user.type]", [SUBSCRIPTION, "servicePrincipal"]),
+        Row("az ad signed-in-user show", code=1, says="/me request is only valid with delegated authentication flow"),
         Row("az account get-access-token --resource https://vault.azure.net --query tokenType", "Bearer"),
     ),
     "feature and provider": (
@@ -204,6 +205,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("az rest --url https://graph.microsoft.com/v1.0/organization --query value[].displayName", ["Sysadminas"]),
         Row("az rest --url /subscriptions?api-version=2022-12-01 --query value[].displayName", [SUBSCRIPTION]),
         Row("az rest --url /subscriptions", code=1, says="MissingApiVersionParameter"),
+        Row("az rest --url /subscriptions?api-version=latest", code=1, says="InvalidApiVersionParameter"),
         Row(
             f"az rest --method put --url {SCOPE}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/by-rest"
             '?api-version=2024-11-30 --body \'{"location": "westeurope"}\' --query name',

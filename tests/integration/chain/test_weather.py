@@ -6,7 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from azure.identity.aio import EnvironmentCredential
 
+from clients.errors import Transient, translated
+from clients.session import ARM_SCOPE
 from fleet.files import load
 from fleet.observed import Observed
 from fleet.proof import Proof
@@ -83,3 +86,16 @@ async def test_a_tenant_that_others_keep_busy_is_waited_for(cloud: Cloud, fleet:
     assert not planned.holds
     refused = [entry for entry in cloud.journal.entries if entry.status == 429]
     assert {entry.host for entry in refused} == {"graph.microsoft.com"}
+
+
+@pytest.mark.parametrize(("dial", "number"), [("busy", "AADSTS90055"), ("server_errors", "AADSTS90033")])
+async def test_a_sign_in_that_entra_is_too_busy_for_is_worth_another_try(cloud: Cloud, dial: str, number: str) -> None:
+    """Some outages are a gateway's, which has no number: of several one is Entra's own."""
+    codes = set()
+    async with EnvironmentCredential(retry_total=0) as credential:
+        cloud.simulator.simulation.weather.change(**{dial: 1.0})
+        for _ in range(8):
+            with pytest.raises(Transient) as refusal, translated("the operator's sign-in"):
+                await credential.get_token(ARM_SCOPE)
+            codes.add(refusal.value.code)
+    assert number in codes

@@ -89,6 +89,19 @@ async def test_a_federated_credential_is_changed_by_its_name(graph: GraphService
     assert found.subject == "b"
 
 
+async def test_a_federated_credential_of_two_audiences_is_refused(graph: GraphServiceClient) -> None:
+    application = await made(graph, "two-audiences")
+    credentials = graph.applications.by_application_id(application.id or "").federated_identity_credentials
+    with pytest.raises(ODataError) as refusal:
+        await credentials.post(
+            FederatedIdentityCredential(
+                name="one", issuer="https://issuer.example/", subject="a", audiences=[AUDIENCE, "api://other"]
+            )
+        )
+    assert refusal.value.error
+    assert refusal.value.error.code == "InvalidFederatedIdentityCredentialValue"
+
+
 async def test_a_service_principal_is_changed_by_its_client_id(graph: GraphServiceClient) -> None:
     application = await made(graph, "with-principal")
     await graph.service_principals.post(ServicePrincipal(app_id=application.app_id))
