@@ -204,8 +204,6 @@ STORIES: dict[str, tuple[Row, ...]] = {
     "rest": (
         Row("az rest --url https://graph.microsoft.com/v1.0/organization --query value[].displayName", ["Sysadminas"]),
         Row("az rest --url /subscriptions?api-version=2022-12-01 --query value[].displayName", [SUBSCRIPTION]),
-        Row("az rest --url /subscriptions", code=1, says="MissingApiVersionParameter"),
-        Row("az rest --url /subscriptions?api-version=latest", code=1, says="InvalidApiVersionParameter"),
         Row(
             f"az rest --method put --url {SCOPE}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/by-rest"
             '?api-version=2024-11-30 --body \'{"location": "westeurope"}\' --query name',
@@ -228,6 +226,10 @@ STORIES: dict[str, tuple[Row, ...]] = {
             None,
         ),
         Row("az identity delete -n by-rest -g sysadminas-aks", None),
+    ),
+    "api-version of a request": (
+        Row("az rest --url /subscriptions", code=1, says="MissingApiVersionParameter"),
+        Row("az rest --url /subscriptions?api-version=latest", code=1, says="InvalidApiVersionParameter"),
     ),
     "batch": (
         Row(

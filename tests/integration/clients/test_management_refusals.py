@@ -89,7 +89,7 @@ def make_an_assignment_another_ones(own: Operator) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Operator], None], tuple[int, str]]] = {
-    "an outdated change": (write_what_was_changed_meanwhile, (412, "EtagMismatch")),
+    "an eTag that does not match": (write_what_was_changed_meanwhile, (412, "EtagMismatch")),
     "a prefix that begins with a hyphen": (make_a_cluster_of_an_impossible_name, (400, "InvalidParameter")),
     "an issuer's end": (take_an_issuer_away, (400, "OIDCIssuerFeatureCannotBeDisabled")),
     "a webhook without an issuer": (ask_for_the_webhook_alone, (400, "BadRequest")),
