@@ -51,7 +51,8 @@ clients: $(READY) ## Let the real az, kubectl, helm and the SDK for Node judge t
 	@tests/clients/install.sh
 	@$(BIN)/python -m pytest tests/clients -m clients -n 2 --dist loadscope --timeout 300
 
-mutants: $(READY) ## Switch off every rule of the simulator, one at a time: a test must turn red
+mutants: $(READY) ## Switch off every rule of the simulator, one at a time: a flow or a client must notice
+	@tests/clients/install.sh
 	@$(BIN)/python -m tests.mutation
 
 bench: $(READY) ## Measure what is promised; BENCH_JSON=PATH writes it down

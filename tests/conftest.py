@@ -171,9 +171,8 @@ def fleet() -> Fleet:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_home() -> Iterator[None]:
-    """Nothing of the user's own configuration is read or written."""
-    home = _DIRECTORY / "home"
-    home.mkdir()
-    with mock.patch.dict(os.environ, {"HOME": str(home), "WORKLOAD_IDENTITY_HOME": str(_DIRECTORY / "state")}):
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the user's own configuration is read or written, nor of another process forked from the same one."""
+    home = tmp_path_factory.mktemp("home")
+    with mock.patch.dict(os.environ, {"HOME": str(home), "WORKLOAD_IDENTITY_HOME": str(home / "state")}):
         yield

@@ -21,7 +21,7 @@ _KNOWN = {
     "Microsoft.Features": "2015-12-01 2021-07-01",
     "Microsoft.KeyVault": "2018-02-14 2021-10-01 2023-02-01 2023-07-01 2026-02-01 2026-05-15",
     "Microsoft.ManagedIdentity": _IDENTITIES,
-    "Microsoft.Resources": "2015-11-01 2020-06-01 2021-04-01 2022-09-01 2022-12-01 2024-11-01 2025-04-01",
+    "Microsoft.Resources": "2015-11-01 2016-02-01 2020-06-01 2021-04-01 2022-09-01 2022-12-01 2024-11-01 2025-04-01",
 }
 KNOWN = {kind.lower(): tuple(versions.split()) for kind, versions in _KNOWN.items()}
 """Oldest first: those of the recordings, of az 2.91 and the installed SDKs, and some that are published."""

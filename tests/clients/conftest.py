@@ -25,3 +25,10 @@ def operator(terminal: Terminal) -> Terminal:
     """A terminal at which the operator is signed in."""
     terminal.sign_in()
     return terminal
+
+
+@pytest.fixture(scope="module")
+def inside(operator: Terminal) -> Terminal:
+    """A terminal with the cluster's kubeconfig."""
+    operator.enter_cluster()
+    return operator

@@ -14,8 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import httpx
-
+from tests.clients.served import ServedCloud
 from tests.conftest import ROOT
 
 CLIENTS = Path(os.environ.get("WORKLOAD_IDENTITY_CLIENTS") or ROOT / ".state" / "clients")
@@ -25,7 +24,6 @@ EXPECTED_UNKNOWN: dict[str, str] = {}
 """What real clients may ask although the simulator does not know it, each with the reason why that is right."""
 
 OURS = Path(sys.executable).parent
-_PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,11 @@ class Terminal:
 
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
+    cloud: ServedCloud = field(init=False)
 
     def enter_cloud(self) -> None:
         """Start a simulated cloud in calm weather; from here on every command runs in it."""
+        self.cloud = ServedCloud(self.directory / "simulator")
         self.environment = {
             "PATH": f"{OURS}{os.pathsep}{CLIENTS / 'azure-cli' / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.directory),
@@ -62,21 +62,12 @@ class Terminal:
             "AZURE_CORE_NO_COLOR": "yes",
             "KUBECONFIG": str(self.directory / "kubeconfig"),
             "WORKLOAD_IDENTITY_HOME": str(self.directory / "home"),
+            **self.cloud.simulator.environment(),
         }
-        inside = self._simulator("--weather", "calm", "--keep", "--", sys.executable, "-c", _PRINT_ENVIRONMENT)
-        self.environment = json.loads(inside)
 
     def leave_cloud(self) -> None:
         """End the simulated cloud."""
-        self._simulator("stop")
-
-    def _simulator(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "simulator", "--directory", str(self.directory / "simulator"), *arguments]
-        ended = subprocess.run(
-            command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        self.cloud.end()
 
     def run(self, command: str, *, given: str = "", seconds: float = 90, **names: str) -> Ended:
         """Run one command, with ``$name`` and ``$VARIABLE`` replaced in each of its words, and ``given`` to read."""
@@ -118,9 +109,7 @@ class Terminal:
 
     def unknown(self) -> list[str]:
         """What was asked that the simulator does not know."""
-        answer = httpx.get(f"{self.environment['HTTP_PROXY']}/unknown", trust_env=False)
-        unknown: list[str] = answer.raise_for_status().json()
-        return unknown
+        return list(self.cloud.simulator.simulation.unknown)
 
     def sign_in(self) -> None:
         """``az login`` as the operator of the cloud."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.clients.story import Row, tell
 from tests.clients.terminal import Terminal
+from tests.throttled import use_up_graph
 
 pytestmark = pytest.mark.clients
 
@@ -19,11 +22,21 @@ PAIR = "--issuer https://issuer.example/ --audiences api://AzureADTokenExchange"
 SCOPE = "/subscriptions/$AZURE_SUBSCRIPTION_ID/resourceGroups/sysadminas-aks"
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
 GRAPH = "https://graph.microsoft.com/v1.0"
+BATCH = f"az rest --method post --url {GRAPH}/$batch"
+FORM = "--headers Content-Type=application/x-www-form-urlencoded --skip-authorization-header"
+TOKEN = f"az rest --method post {FORM} --url https://login.microsoftonline.com"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+SIGN_IN = "grant_type=client_credentials&client_id=$AZURE_CLIENT_ID&client_secret=$AZURE_CLIENT_SECRET"
 
 
 def trust(name: str, subject: str) -> str:
     """The parameters of a federated credential of an application."""
     return TRUST.replace("$name", name).replace("$subject", subject)
+
+
+def batched(*urls: str) -> str:
+    """The body of a batch of GETs."""
+    return json.dumps({"requests": [{"id": str(at), "method": "GET", "url": url} for at, url in enumerate(urls)]})
 
 
 STORIES: dict[str, tuple[Row, ...]] = {
@@ -32,6 +45,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row(f"az account set --subscription '{SUBSCRIPTION}'", None),
         Row("az account set --subscription nobody", code=1, says="The subscription of 'nobody' doesn't exist"),
         Row("az account show --query [name,user.type]", [SUBSCRIPTION, "servicePrincipal"]),
+        Row("az ad signed-in-user show", code=1, says="/me request is only valid with delegated authentication flow"),
         Row("az account get-access-token --resource https://vault.azure.net --query tokenType", "Bearer"),
     ),
     "feature and provider": (
@@ -203,7 +217,43 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row(f'az rest --method patch --url {GRAPH}/applications/$id --body \'{{"tags": ["one"]}}\'', None),
         Row(f"az rest --url {GRAPH}/applications/$id --query tags", ["one"]),
         Row(f"az rest --method delete --url {GRAPH}/applications/$id", None),
+        Row(
+            f"az rest --url {GRAPH}/directory/deletedItems/microsoft.graph.application --query value[].id",
+            says="[0-9a-f-]{36}",
+        ),
+        Row(
+            f"az rest --method post --url {SCOPE}/providers/{IDENTITIES}/by-rest/revokeTokens?api-version=2024-11-30",
+            None,
+        ),
         Row("az identity delete -n by-rest -g sysadminas-aks", None),
+    ),
+    "api-version of a request": (
+        Row("az rest --url /subscriptions", code=1, says="MissingApiVersionParameter"),
+        Row("az rest --url /subscriptions?api-version=latest", code=1, says="InvalidApiVersionParameter"),
+    ),
+    "batch": (
+        Row(
+            f"{BATCH} --query responses[].status --body '{batched('/organization', '/applications/none')}'", [200, 404]
+        ),
+        Row(f"{BATCH} --body '{batched(*['/organization'] * 21)}'", code=1, says="exceeds the maximum value of 20"),
+    ),
+    "token endpoint": (
+        Row(
+            f"{TOKEN}/$AZURE_TENANT_ID/oauth2/token --body '{SIGN_IN}&resource=https://vault.azure.net' "
+            "--query [token_type,resource]",
+            ["Bearer", "https://vault.azure.net"],
+        ),
+        Row(
+            f"{TOKEN}/no_tenant/oauth2/v2.0/token --body '{SIGN_IN}'",
+            code=1,
+            says="AADSTS900023: Specified tenant identifier 'no_tenant' is neither a valid DNS name",
+        ),
+        Row(
+            f"{TOKEN}/$AZURE_TENANT_ID/oauth2/v2.0/token "
+            f"--body 'grant_type={EXCHANGE}&client_id=$AZURE_CLIENT_ID&scope=https://vault.azure.net/.default'",
+            code=1,
+            says=f"AADSTS70003: .*{EXCHANGE}",
+        ),
     ),
 }
 
@@ -211,3 +261,17 @@ STORIES: dict[str, tuple[Row, ...]] = {
 @pytest.mark.parametrize("story", STORIES)
 def test_az_answers_as_the_cloud_would(operator: Terminal, story: str) -> None:
     tell(operator, STORIES[story])
+
+
+def test_each_request_of_a_batch_is_throttled_on_its_own(operator: Terminal) -> None:
+    simulation = operator.cloud.simulator.simulation
+    speed = simulation.weather.speed
+    use_up_graph(simulation, speed=0.001)
+    try:
+        tell(
+            operator,
+            [Row(f"{BATCH} --query responses[].status --body '{batched('/organization', '/me')}'", [429, 429])],
+        )
+    finally:
+        simulation.weather.change(throttling=False)
+        simulation.weather.speed = speed

@@ -194,13 +194,6 @@ STORIES: dict[str, tuple[Row, ...]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def inside(operator: Terminal) -> Terminal:
-    """A terminal with the cluster's kubeconfig."""
-    operator.enter_cluster()
-    return operator
-
-
 @pytest.mark.parametrize("story", STORIES)
 def test_kubectl_and_helm_are_answered_as_by_a_real_cluster(inside: Terminal, story: str) -> None:
     tell(inside, STORIES[story])

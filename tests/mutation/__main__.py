@@ -2,7 +2,9 @@
 
 First the tests run once, and note which rules each applies. Then, for every way of switching a rule off, a process is
 forked that does so and runs the tests that apply the rule: those of the flows and of real clients first, then those
-of the wire contract, until one fails. What no test notices is printed as a survivor, and ends the run with 1.
+of the wire contract, until one fails. The run ends with 1 where no test notices, or only one of the wire contract
+does: unless no well-behaved client can come to apply the rule, and :mod:`.rude` says so. At last each test that has
+turned red is run once more with all rules kept, and must pass.
 """
 
 from __future__ import annotations
@@ -30,10 +32,11 @@ def main() -> int:
         tests = recording.read(record) or recording.make(record)
         chosen = [switch for switch in all_switches() if given.only in switch.name and switch.rule.area != "control"]
         verdicts = judging.judge(chosen, tests, jobs=given.jobs, tell=report.progress(len(chosen)))
+        verdicts = judging.control(verdicts, tests, jobs=given.jobs)
     report.table(verdicts)
     if given.json:
         given.json.write_text(json.dumps([verdict.as_row() for verdict in verdicts], indent=1), encoding="utf-8")
-    return 0 if verdicts and all(verdict.noticed for verdict in verdicts) else 1
+    return 0 if verdicts and not any(verdict.complaint for verdict in verdicts) else 1
 
 
 if __name__ == "__main__":

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from .recording import JUDGES, KINDS, Test, kind_of
+from .recording import OPTIONS, Test, kind_of
+from .rude import RUDE
 from .switches import Switch
 from .touched import name_of
 
-_MOST_TESTS = {"flow": 10, "client": 6, "contract": 40}
-"""How many tests of a kind are asked before the next kind is."""
-_SECONDS = 90
-"""Of one test: a rule that is off may leave a client waiting, which is noticed too."""
+_NEAREST, _WIDEST = 8, 4
+"""Of the tests of flows and clients that apply a rule: how many that seem to be about it, or to be about little else,
+are asked; and then how many that apply the most rules of all, since these look at the whole chain."""
+_SECONDS = 20
+"""Of one test at least: a rule that is off may leave a client waiting, which is noticed too."""
+_SLOWER = 4
+"""How many times as long as when it was recorded a test may take, before it counts as waiting."""
 
 
 @dataclass(frozen=True)
@@ -31,49 +37,78 @@ class Verdict:
     test: str
     asked: int
     """How many tests apply the rule."""
+    sound: bool = True
+    """Whether the test stays green while nothing is switched off."""
 
     @property
-    def noticed(self) -> bool:
-        """Whether a test turned red."""
-        return bool(self.test)
+    def complaint(self) -> str:
+        """What is wrong with it, '' where all is well."""
+        if not self.test:
+            return "SURVIVED"
+        if not self.sound:
+            return f"{self.test} FAILS ANYWAY"
+        listed = self.switch.name in RUDE
+        if self.kind == "contract":
+            return "" if listed else "ONLY THE CONTRACT NOTICES"
+        return "NOTICED, AND YET LISTED AS RUDE" if listed else ""
 
     def as_row(self) -> dict[str, Any]:
         """For the JSON file."""
         rule = asdict(self.switch.rule)
-        return {**rule, "off": self.switch.means, "kind": self.kind, "test": self.test, "asked": self.asked}
+        told = {"kind": self.kind, "test": self.test, "asked": self.asked, "complaint": self.complaint}
+        return {**rule, "off": self.switch.means, **told}
 
 
 def judge(
     switches: Sequence[Switch], tests: Iterable[Test], *, jobs: int, tell: Callable[[Verdict], None]
 ) -> list[Verdict]:
     """The verdicts, in the order of the switches; ``tell`` hears each as it falls."""
-    _import_tests()
     tests = list(tests)
-    verdicts: dict[str, Verdict] = {}
-    waiting = list(switches[::-1])
-    running: dict[int, tuple[Switch, list[Test], int]] = {}
+    _import(tests)
+    concerned = [[test for test in tests if name_of(switch.rule) in test.rules] for switch in switches]
+    verdicts: dict[int, Verdict] = {}
+    tasks = [(switch.name, switch.throw, own) for switch, own in zip(switches, concerned, strict=True)]
+    for at, red in _in_forks(tasks, jobs):
+        verdicts[at] = Verdict(switches[at], kind_of(red) if red else "", red, len(concerned[at]))
+        tell(verdicts[at])
+    return [verdicts[at] for at in range(len(switches))]
+
+
+def control(verdicts: Sequence[Verdict], tests: Iterable[Test], *, jobs: int) -> list[Verdict]:
+    """The verdicts again, without belief in a test that turns red, alone, with nothing switched off."""
+    named = {verdict.test for verdict in verdicts}
+    believed = [test for test in tests if test.name in named]
+    reds = {red for _, red in _in_forks([("", _throw_nothing, [test]) for test in believed], jobs)}
+    return [replace(verdict, sound=verdict.test not in reds or not verdict.test) for verdict in verdicts]
+
+
+def _throw_nothing() -> None:
+    """All rules are kept."""
+
+
+def _in_forks(tasks: Sequence[tuple[str, Callable[[], None], Sequence[Test]]], jobs: int) -> Iterator[tuple[int, str]]:
+    """By the number of the task, as each ends: which of its tests turned red first after its call, '' for none."""
+    waiting = list(range(len(tasks)))[::-1]
+    running: dict[int, tuple[int, int]] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
-            switch = waiting.pop()
-            concerned = [test for test in tests if name_of(switch.rule) in test.rules]
-            process, results = _fork(switch, concerned)
-            running[process] = (switch, concerned, results)
+            at = waiting.pop()
+            process, results = _fork(*tasks[at])
+            running[process] = (at, results)
         process, _ = os.wait()
-        switch, concerned, results = running.pop(process)
+        at, results = running.pop(process)
         with os.fdopen(results) as lines:
-            name = lines.read().strip()
-        verdicts[switch.name] = Verdict(switch, kind_of(name) if name else "", name, len(concerned))
-        tell(verdicts[switch.name])
-    return [verdicts[switch.name] for switch in switches]
+            yield at, lines.read().strip()
 
 
-def _import_tests() -> None:
+def _import(tests: Iterable[Test]) -> None:
     """Once here, so that the forked processes need not."""
+    files = sorted({test.name.partition("::")[0] for test in tests})
     with _silence():
-        pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *JUDGES])
+        pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *OPTIONS, *files])
 
 
-def _fork(switch: Switch, concerned: Sequence[Test]) -> tuple[int, int]:
+def _fork(name: str, throw: Callable[[], None], concerned: Sequence[Test]) -> tuple[int, int]:
     """The process, and what to read from when it has ended: the name of the test that turned red, if any."""
     reading, writing = os.pipe()
     if process := os.fork():
@@ -81,38 +116,52 @@ def _fork(switch: Switch, concerned: Sequence[Test]) -> tuple[int, int]:
         return process, reading
     try:
         os.close(reading)
-        switch.throw()
+        throw()
         with _silence():
-            noticed = _first_red(concerned)
+            noticed = _first_red(name, concerned)
         os.write(writing, noticed.encode())
     finally:
         os._exit(0)
 
 
-def _first_red(concerned: Sequence[Test]) -> str:
-    for kind, _ in KINDS:
-        # Those that apply few rules are about this one, most likely; of those the quick ones.
-        own = sorted((test for test in concerned if test.kind == kind), key=lambda test: len(test.rules) + test.seconds)
-        if red := _red_among([test.name for test in own[: _MOST_TESTS[kind]]]):
-            return red
-    return ""
+def _first_red(name: str, concerned: Sequence[Test]) -> str:
+    ours = sorted((test for test in concerned if test.kind != "contract"), key=partial(_distance, name))
+    widest = sorted(ours[_NEAREST:], key=lambda test: len(test.rules), reverse=True)[:_WIDEST]
+    contract = sorted((test for test in concerned if test.kind == "contract"), key=partial(_distance, name))
+    return _red_among([*ours[:_NEAREST], *widest]) or _red_among(contract)
 
 
-def _red_among(names: list[str]) -> str:
+def _distance(name: str, test: Test) -> tuple[int, float]:
+    """The more words a test shares with the rule the nearer it is; then the fewer rules it applies, and the quicker."""
+    return -len(_words(name) & _words(test.name.partition("::")[2])), len(test.rules) + test.seconds
+
+
+def _words(text: str) -> set[str]:
+    """Those that say something, without their endings."""
+    return {word[:5] for word in re.findall(r"[a-z]{4,}", text.lower())}
+
+
+def _red_among(tests: Sequence[Test]) -> str:
     """The first test that fails, or hangs, with the rule switched off."""
-    if not names:
+    if not tests:
         return ""
-    listener = _Listener()
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout", str(_SECONDS)]
-    pytest.main([*options, *names], plugins=[listener])
+    listener = _Listener({test.name: max(_SECONDS, _SLOWER * test.seconds) for test in tests})
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *OPTIONS]
+    pytest.main([*options, *(test.name for test in tests)], plugins=[listener])
     return listener.red
 
 
 class _Listener:
-    """Hears which test was the first to fail."""
+    """Gives each test its time, and hears which was the first to fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: Mapping[str, float]) -> None:
         self.red = ""
+        self._seconds = seconds
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """One that hangs has failed."""
+        for item in items:
+            item.add_marker(pytest.mark.timeout(self._seconds.get(item.nodeid, _SECONDS)), append=False)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A failure in set-up or teardown counts as well."""

@@ -13,12 +13,18 @@ import pytest
 
 from tests.conftest import ROOT
 
-JUDGES = ("tests/integration",)
+JUDGES = ("tests/integration", "tests/clients")
 """What is run and may judge."""
+
+OPTIONS = ("-m", "not crash and not storm", "--timeout", "300")
+"""Real clients judge too."""
 
 KINDS = (
     ("flow", ("tests/integration/chain/", "tests/end_to_end/")),
-    ("client", ("tests/clients/", "tests/integration/kubernetes/test_kubernetes_clients.py")),
+    (
+        "client",
+        ("tests/clients/", "tests/integration/clients/", "tests/integration/kubernetes/test_kubernetes_clients.py"),
+    ),
     ("contract", ("tests/",)),
 )
 """What a test is, by where it lives: one of our flows, of an unmodified client, or of the wire contract alone."""
@@ -67,6 +73,6 @@ def make(folder: Path) -> list[Test]:
 
 
 def _run(folder: Path, *options: str) -> int:
-    command = [sys.executable, "-m", "pytest", "-p", "tests.mutation.touched", *options, *JUDGES]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.mutation.touched", *OPTIONS, *options, *JUDGES]
     environment = {**os.environ, "WORKLOAD_IDENTITY_TOUCHED": str(folder)}
     return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False).returncode

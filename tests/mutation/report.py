@@ -16,14 +16,14 @@ _WIDTH = 300
 
 
 def progress(total: int) -> Callable[[Verdict], None]:
-    """Tells every survivor at once, and how far it is every so often."""
+    """Tells every complaint at once, and how far it is every so often."""
     done = 0
 
     def tell(verdict: Verdict) -> None:
         nonlocal done
         done += 1
-        if not verdict.noticed:
-            print(f"SURVIVED {verdict.switch.name}", flush=True)
+        if verdict.complaint:
+            print(f"{verdict.complaint}: {verdict.switch.name}", flush=True)
         if done % 50 == 0:
             print(f"{done} of {total}", flush=True)
 
@@ -42,3 +42,6 @@ def table(verdicts: Sequence[Verdict]) -> None:
     noticed = ", ".join(f"{counts[kind]} by a {kind} test" for kind, _ in KINDS)
     rules = len({verdict.switch.rule for verdict in verdicts})
     print(f"\n{rules} rules switched off in {len(verdicts)} ways: noticed {noticed}; {counts['']} survived")
+    for verdict in verdicts:
+        if verdict.complaint:
+            print(f"{verdict.complaint}: {verdict.switch.name}")

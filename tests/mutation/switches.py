@@ -10,15 +10,21 @@ import inspect
 import itertools
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator import ledger
 from simulator.azure import entra_errors
 from simulator.provenance import LEDGER, Rule
-from simulator.routing import Route, Routes
+from simulator.routing import Refusal, Route, Routes
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from simulator.simulation import Simulation
 
 _REFUSAL = "from simulator.routing import Refusal"
 _BLAND = "Refusal(400, 'SwitchedOff', 'this rule is switched off')"
@@ -132,9 +138,13 @@ def _exchange(implementation: object, code: CodeType) -> None:
 
 
 def _unserve(route: Route) -> None:
+    """A 400 in its place: what no route serves is answered 501, which clients take for weather and wait out."""
     for table in tables():
-        if route in table.table:
-            table.table.remove(route)
+        table.table[:] = [replace(one, handler=_nothing_here) if one is route else one for one in table.table]
+
+
+async def _nothing_here(simulation: Simulation, request: Request) -> Response:
+    raise Refusal(400, "SwitchedOff", "this rule is switched off")
 
 
 def tables() -> list[Routes]:

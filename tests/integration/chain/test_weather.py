@@ -6,7 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from azure.identity.aio import EnvironmentCredential
 
+from clients.errors import Transient, translated
+from clients.session import ARM_SCOPE
 from fleet.files import load
 from fleet.observed import Observed
 from fleet.proof import Proof
@@ -14,6 +17,7 @@ from fleet.spec import Fleet
 from simulator.weather import NORMAL, Dials
 from tasks import verification
 from tests.conftest import Cloud, running_cloud
+from tests.throttled import use_up_graph
 
 WIDE = Path(__file__).parent / "wide.yaml"
 FASTER = 200.0
@@ -73,3 +77,25 @@ async def test_a_service_principal_that_follows_its_application_later_is_waited_
     principal.visible_at = simulation.clock.now() + timedelta(seconds=1)
     (proof,) = await proofs(cloud, fleet, observed)
     assert proof.problems == ()
+
+
+async def test_a_tenant_that_others_keep_busy_is_waited_for(cloud: Cloud, fleet: Fleet) -> None:
+    """Graph's units are shared by all programs of a tenant; its 429 may tell when there will be some again."""
+    use_up_graph(cloud.simulator.simulation, speed=0.02)
+    planned = await cloud.plan(fleet)
+    assert not planned.holds
+    refused = [entry for entry in cloud.journal.entries if entry.status == 429]
+    assert {entry.host for entry in refused} == {"graph.microsoft.com"}
+
+
+@pytest.mark.parametrize(("dial", "number"), [("busy", "AADSTS90055"), ("server_errors", "AADSTS90033")])
+async def test_a_sign_in_that_entra_is_too_busy_for_is_worth_another_try(cloud: Cloud, dial: str, number: str) -> None:
+    """Some outages are a gateway's, which has no number: of several one is Entra's own."""
+    codes = set()
+    async with EnvironmentCredential(retry_total=0) as credential:
+        cloud.simulator.simulation.weather.change(**{dial: 1.0})
+        for _ in range(8):
+            with pytest.raises(Transient) as refusal, translated("the operator's sign-in"):
+                await credential.get_token(ARM_SCOPE)
+            codes.add(refusal.value.code)
+    assert number in codes

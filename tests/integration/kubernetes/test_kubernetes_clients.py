@@ -195,3 +195,23 @@ async def test_the_python_client_applies_and_lists(python_client: Any) -> None:
     with pytest.raises(kubernetes_client.ApiException) as error:
         await core.read_namespaced_service_account("wi", "f1")
     assert (error.value.status, json.loads(error.value.body)["reason"]) == (404, "NotFound")
+
+
+async def test_the_python_client_goes_on_with_a_list_that_has_expired(
+    python_client: Any, simulation: OneCluster, cluster: Cluster
+) -> None:
+    """The answer 410 carries what to go on with, where the rest as it is now will do."""
+    core = kubernetes_client.CoreV1Api(python_client)
+    for number in range(3):
+        await core.create_namespaced_config_map("f1", {"metadata": {"name": f"c{number}", "labels": {"listed": "yes"}}})
+    first = await core.list_namespaced_config_map("f1", label_selector="listed=yes", limit=1)
+    await core.delete_namespaced_config_map("c2", "f1")
+    simulation.cluster = Cluster(cluster.state, cluster.clock)  # after a restart it remembers no history
+    await core.create_namespaced_config_map("f1", {"metadata": {"name": "c3", "labels": {"listed": "yes"}}})
+    page = {"label_selector": "listed=yes", "_continue": first.metadata._continue}
+    with pytest.raises(kubernetes_client.ApiException) as expired:
+        await core.list_namespaced_config_map("f1", **page)
+    assert expired.value.status == 410
+    page["_continue"] = json.loads(expired.value.body)["metadata"]["continue"]
+    rest = await core.list_namespaced_config_map("f1", **page)
+    assert [item.metadata.name for item in rest.items] == ["c1", "c3"]

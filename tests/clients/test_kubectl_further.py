@@ -1,0 +1,222 @@
+"""kubectl beyond the chain: tokens, refusals, pods and their logs, a webhook that is away."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.clients.story import Row, tell
+from tests.clients.terminal import Terminal
+
+pytestmark = pytest.mark.clients
+
+CHART = "hook/workload-identity-webhook -n hook --version 1.6.0"
+NEW_REPOSITORY = Row("helm repo add hook https://azure.github.io/azure-workload-identity/charts")
+NEW_WEBHOOK = Row(f"helm install hook {CHART} --create-namespace --set azureTenantID=$AZURE_TENANT_ID --wait")
+WEBHOOK = "kubectl -n hook scale deployment azure-wi-webhook-controller-manager"
+TOKEN_TYPE = "kubernetes.io/service-account-token"
+
+
+def secret(namespace: str, name: str, annotations: str = "", kind: str = "Opaque") -> str:
+    """A manifest."""
+    return f"""
+apiVersion: v1
+kind: Secret
+metadata: {{name: {name}, namespace: {namespace}, annotations: {{{annotations}}}}}
+type: {kind}
+"""
+
+
+def pod(namespace: str, name: str, *command: str, rest: str = "", metadata: str = "") -> str:
+    """A manifest of one container, which runs a command where there is one."""
+    image = "workload-identity-demo:1" if command else "nginx:1"
+    return f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: {namespace}, {metadata}}}
+spec:
+  containers: [{{name: main, image: "{image}", command: {list(command)}}}]
+  {rest}
+"""
+
+
+def deployment(namespace: str, template: str = "", selector: str = "matchLabels: {app: web}") -> str:
+    """A manifest of one pod."""
+    return f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: {namespace}}}
+spec:
+  selector: {{{selector}}}
+  template:
+    metadata: {{labels: {{app: web, {template}}}}}
+    spec: {{containers: [{{name: web, image: "nginx:1"}}]}}
+"""
+
+
+LABELLED = pod("away", "first", metadata="labels: {azure.workload.identity/use: 'true'}")
+LOGGED_OUT = r"must be logged in|\(Unauthorized\)|provide credentials"
+STORIES: dict[str, tuple[Row, ...]] = {
+    "token Secret": (
+        Row("kubectl create namespace held"),
+        Row("kubectl -n held create serviceaccount wi"),
+        Row(
+            "kubectl apply -f -",
+            given=secret("held", "nameless", kind=TOKEN_TYPE),
+            code=1,
+            says=r"metadata.annotations\[kubernetes.io/service-account.name\]: Required value",
+        ),
+        Row(
+            "kubectl apply -f -",
+            given=secret("held", "token", "kubernetes.io/service-account.name: wi", TOKEN_TYPE),
+            says="secret/token created",
+        ),
+        Row("kubectl -n held wait secret/token --for jsonpath={.data.token} --timeout 20s", says="condition met"),
+        Row("kubectl -n held get secret token -o go-template='\"{{.data.token | base64decode}}\"'", keep="token"),
+        Row("kubectl config set-credentials of-secret --token $token"),
+        Row("kubectl --user of-secret auth whoami", says="system:serviceaccount:held:wi"),
+        Row("kubectl -n held delete serviceaccount wi"),
+        Row("kubectl -n held wait secret/token --for delete --timeout 20s"),
+        Row("kubectl --user of-secret auth whoami", code=1, says=LOGGED_OUT),
+    ),
+    "bound token": (
+        Row("kubectl create namespace bound"),
+        Row("kubectl -n bound create serviceaccount wi"),
+        Row("kubectl apply -f -", given=secret("bound", "holder")),
+        Row(
+            "kubectl -n bound create token wi --bound-object-kind Secret --bound-object-name holder "
+            "-o jsonpath='\"{.status.token}\"'",
+            keep="of_secret",
+        ),
+        Row("kubectl -n bound create token wi -o jsonpath='\"{.status.token}\"'", keep="of_account"),
+        Row("kubectl config set-credentials of-holder --token $of_secret"),
+        Row("kubectl config set-credentials of-account --token $of_account"),
+        Row("kubectl -n bound delete secret holder"),
+        Row("kubectl --user of-holder auth whoami", code=1, says=LOGGED_OUT),
+        Row("kubectl --user of-account auth whoami", says="system:serviceaccount:bound:wi"),
+        Row("kubectl -n bound delete serviceaccount wi"),
+        Row("kubectl --user of-account auth whoami", code=1, says=LOGGED_OUT),
+        Row(
+            "kubectl create -f - -o json --show-managed-fields --validate=false",
+            given="apiVersion: authentication.k8s.io/v1\nkind: TokenReview\nspec: {token: none}\n",
+            answer=["kubectl-create", {"token": "none"}],
+            at=("metadata.managedFields.0.manager", "spec"),
+        ),
+    ),
+    "raw paths": (
+        Row("kubectl get --raw /readyz?verbose", says="readyz check passed"),
+        Row("kubectl get --raw /healthz", says="^ok$"),
+        Row("kubectl get --raw /healthz/", code=1, says=r"\(NotFound\): the server could not find the requested"),
+        Row("kubectl get --raw /apis/cert-manager.io/v1", code=1, says=r"\(NotFound\): the server could not"),
+        Row("kubectl get --raw /openid/v1/jwks", says='"kty":"RSA"'),
+    ),
+    "refusals": (
+        Row("kubectl create namespace refused"),
+        Row("kubectl apply -f -", given=deployment("refused")),
+        Row(
+            "kubectl replace -f -",
+            given=deployment("refused").replace("{name: web, n", "{name: web, resourceVersion: '1', n"),
+            code=1,
+            says=r"\(Conflict\): .*the object has been modified; please apply your changes to the latest version",
+        ),
+        Row(
+            'kubectl -n refused patch deployment web -p \'{"spec":{"strategy":{"$retainKeys":"type"}}}\'',
+            code=1,
+            says=r"\(BadRequest\): invalid strategic merge patch: \$retainKeys has a value of the wrong type",
+        ),
+        Row(
+            "kubectl create -f -",
+            given=deployment("refused", selector="matchExpressions: [{key: app, operator: Near, values: [web]}]"),
+            code=1,
+            says='operator: Invalid value: "Near": not a valid selector operator',
+        ),
+        Row(
+            "kubectl create -f -",
+            given="apiVersion: v1\nkind: Endpoints\nmetadata: {name: here, namespace: refused}\n"
+            "subsets: [{addresses: [{ip: here}]}]\n",
+            code=1,
+            says=r'subsets\[0\].addresses\[0\].ip: Invalid value: "here"',
+        ),
+        Row(
+            "kubectl create -f -",
+            given=pod("refused", "windows", rest="os: {name: windows}\n  securityContext: {runAsUser: 1}"),
+            code=1,
+            says="spec.securityContext.runAsUser: Forbidden: cannot be set for a windows pod",
+        ),
+    ),
+    "logs": (
+        Row("kubectl create namespace logged"),
+        Row(
+            "kubectl create -f -",
+            given=pod("logged", "talks", "sh", "-c", "while :; do echo tick; sleep 0.2; done"),
+        ),
+        Row("kubectl -n logged wait pod/talks --for condition=Ready --timeout 30s"),
+        Row("kubectl -n logged get pod talks", says=r"talks +1/1 +Running"),
+        Row(
+            "kubectl -n logged logs talks --previous",
+            code=1,
+            says='previous terminated container "main" in pod "talks" not found',
+        ),
+        Row("kubectl create -f -", given=pod("logged", "fails", "sh", "-c", "echo last words; exit 3")),
+        Row(
+            "kubectl -n logged wait pod/fails --timeout 30s "
+            "--for jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff"
+        ),
+        Row("kubectl -n logged get pod fails", says="fails +0/1 +CrashLoopBackOff +[1-9]"),
+        Row("kubectl -n logged logs fails --previous", says="^last words\n$"),
+    ),
+    "webhook away": (
+        NEW_REPOSITORY,
+        NEW_WEBHOOK,
+        Row("kubectl create namespace away"),
+        Row(f"{WEBHOOK} --replicas 0", says="scaled"),
+        Row("kubectl -n hook wait pod --all --for delete --timeout 30s"),
+        Row(
+            "kubectl create -f -",
+            given=LABELLED,
+            code=1,
+            says=r'failed calling webhook .* no endpoints available for service "azure-wi-webhook-webhook-service"',
+        ),
+        Row("kubectl apply -f -", given=deployment("away", "azure.workload.identity/use: 'true'")),
+        Row("kubectl -n away wait deployment/web --for condition=ReplicaFailure --timeout 30s"),
+        Row(f"{WEBHOOK} --replicas 2", says="scaled"),
+        Row("kubectl -n away rollout status deployment/web --timeout 60s", says="successfully rolled out"),
+        Row("kubectl -n hook delete service azure-wi-webhook-webhook-service"),
+        Row(
+            "kubectl create -f -",
+            given=LABELLED,
+            code=1,
+            says=r'failed calling webhook .* service "azure-wi-webhook-webhook-service" not found',
+        ),
+        Row("helm uninstall hook -n hook"),
+    ),
+    "proxy sidecar": (
+        NEW_REPOSITORY,
+        NEW_WEBHOOK,
+        Row("kubectl create namespace proxied"),
+        Row(
+            "kubectl create -f - --dry-run=server -o json",
+            given=pod(
+                "proxied",
+                "sidecar",
+                metadata="labels: {azure.workload.identity/use: 'true'}, "
+                "annotations: {azure.workload.identity/inject-proxy-sidecar: 'true'}",
+            ),
+            answer=["azwi-proxy", [{"containerPort": 8000, "protocol": "TCP"}], "azwi-proxy-init"],
+            at=("spec.initContainers.0.name", "spec.initContainers.0.ports", "spec.initContainers.1.name"),
+        ),
+        Row("helm uninstall hook -n hook"),
+    ),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_kubectl_is_answered_beyond_the_chain(inside: Terminal, story: str) -> None:
+    tell(inside, STORIES[story])
+
+
+def test_kubectl_attaches_to_what_a_container_prints(inside: Terminal) -> None:
+    inside.succeeds("kubectl create namespace attached")
+    talks = pod("attached", "talks", "sh", "-c", "while :; do echo tick; sleep 0.2; done")
+    inside.succeeds("kubectl create -f -", given=talks)
+    inside.succeeds("kubectl -n attached wait pod/talks --for condition=Ready --timeout 30s")
+    inside.follows("kubectl -n attached attach talks", until="tick")

@@ -1,0 +1,46 @@
+"""Key Vault's secrets through the SDK: versions, backups and the bin, which our flows have no use for."""
+
+from __future__ import annotations
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.keyvault.secrets import SecretClient
+from sdk_operator import Operator
+
+
+@pytest.fixture(scope="module")
+def secrets(operator: Operator) -> SecretClient:
+    """Those of a vault of its own."""
+    return operator.secrets("kv-of-sdk")
+
+
+def test_every_version_stays_readable_and_is_disabled_alone(secrets: SecretClient) -> None:
+    first, second = (secrets.set_secret("versioned", value).properties.version or "" for value in ("one", "two"))
+    assert secrets.get_secret("versioned", first).value == "one"
+    assert {one.version for one in secrets.list_properties_of_secret_versions("versioned")} == {first, second}
+    assert secrets.update_secret_properties("versioned", first, enabled=False).enabled is False
+    with pytest.raises(HttpResponseError, match="disabled secret"):
+        secrets.get_secret("versioned", first)
+    assert secrets.get_secret("versioned", second).value == "two"
+
+
+def test_a_backup_brings_a_purged_secret_back_and_never_over_another(secrets: SecretClient) -> None:
+    secrets.set_secret("kept", "value")
+    blob = secrets.backup_secret("kept")
+    with pytest.raises(ResourceExistsError, match="already exists"):
+        secrets.restore_secret_backup(blob)
+    secrets.begin_delete_secret("kept").wait()
+    secrets.purge_deleted_secret("kept")
+    with pytest.raises(ResourceNotFoundError):
+        secrets.get_deleted_secret("kept")
+    secrets.restore_secret_backup(blob)
+    assert secrets.get_secret("kept").value == "value"
+
+
+def test_an_elder_sdk_hears_nothing_of_days_to_recover_in(operator: Operator, secrets: SecretClient) -> None:
+    """``recoverableDays`` came with 7.1; what asks by 7.0 must not stumble over it."""
+    made = secrets.set_secret("days", "value")
+    assert made.properties.recoverable_days == 90
+    with SecretClient(secrets.vault_url, operator.credential, api_version="7.0", retry_total=0) as elder:
+        assert elder.get_secret("days").properties.recoverable_days is None
+        assert elder.get_secret("days").properties.recovery_level == made.properties.recovery_level
