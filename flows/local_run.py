@@ -39,8 +39,10 @@ def run(name: str, parameters: Mapping[str, Any], listener: Listener) -> LocalOu
             state: State[Any] = await _FLOWS[name](**parameters, return_state=True)
             return state
 
-    # What the imports made lives to the end: looking through it again and again takes a seventh of a large run.
+    # What the imports made lives to the end, and a run makes much that is gone soon: looking through both again and
+    # again took a quarter of a large one.
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     state = asyncio.run(attended())
     run_id = str(state.state_details.flow_run_id) if state.state_details.flow_run_id else None
     summary, error = asyncio.run(_result(state))
