@@ -38,6 +38,8 @@ class Observation(Model):
     unknown: tuple[Unknown, ...] = ()
     conflicts: dict[str, str] = Field(default_factory=dict)
     """Keys of wanted objects that must not be touched, each with the reason: a foreign object in their place."""
+    vanished: tuple[str, ...] = ()
+    """Ids of principals that hold access and are no longer in the directory."""
 
     @classmethod
     def together(cls, parts: Iterable[Observation]) -> Observation:
@@ -47,6 +49,7 @@ class Observation(Model):
             found=tuple(found for part in parts for found in part.found),
             unknown=tuple(unknown for part in parts for unknown in part.unknown),
             conflicts={key: reason for part in parts for key, reason in part.conflicts.items()},
+            vanished=tuple(principal for part in parts for principal in part.vanished),
         )
 
 
@@ -70,12 +73,24 @@ class Observed(Model):
     found: tuple[Found, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     conflicts: dict[str, str] = Field(default_factory=dict)
+    vanished: tuple[str, ...] = ()
 
     @classmethod
     def gather(cls, tenancy: Tenancy, observations: Iterable[Observation]) -> Observed:
         """One picture out of the links' observations."""
-        seen = Observation.together(observations)
-        return cls(tenancy=tenancy, found=seen.found, unknown=seen.unknown, conflicts=seen.conflicts)
+        return cls(tenancy=tenancy).and_seen(observations)
+
+    def and_seen(self, observations: Iterable[Observation]) -> Observed:
+        """The picture with what more was seen."""
+        so_far = Observation(found=self.found, unknown=self.unknown, conflicts=self.conflicts, vanished=self.vanished)
+        seen = Observation.together([so_far, *observations])
+        return Observed(
+            tenancy=self.tenancy,
+            found=seen.found,
+            unknown=seen.unknown,
+            conflicts=seen.conflicts,
+            vanished=seen.vanished,
+        )
 
     def with_applied(self, resources: Iterable[Resource], outputs: Outputs) -> Observed:
         """The picture after these objects were made so, without another look at the world."""
@@ -89,7 +104,13 @@ class Observed(Model):
             known = there.outputs if there is not None else {}
             new.append(Found(resource=made, outputs={**known, **outputs.get(made.key, {})}))
         kept = [found for found in self.found if id(found) not in replaced]
-        return Observed(tenancy=self.tenancy, found=(*kept, *new), unknown=self.unknown, conflicts=self.conflicts)
+        return Observed(
+            tenancy=self.tenancy,
+            found=(*kept, *new),
+            unknown=self.unknown,
+            conflicts=self.conflicts,
+            vanished=self.vanished,
+        )
 
     @cached_property
     def _places(self) -> Mapping[str, list[Found]]:

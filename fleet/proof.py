@@ -32,6 +32,11 @@ class Chain(Model):
         return naming.subject(self.namespace, self.service_account)
 
     @property
+    def credential(self) -> str:
+        """Key of the federated credential that it goes by."""
+        return f"federated-credential:{self.identity}/{self.cluster}/{self.namespace}/{self.service_account}"
+
+    @property
     def fingerprint(self) -> str:
         """Equal exactly where every link is. A proof holds for a fingerprint, until it expires."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

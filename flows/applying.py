@@ -28,14 +28,22 @@ class Outcome:
     skipped: bool = False
 
 
-async def apply(changes: Iterable[Change]) -> list[Outcome]:
-    """Apply the changes of one plan, each as a task run of its own. A failure skips only what comes after it."""
+async def apply(changes: Iterable[Change], earlier: Iterable[Outcome] = ()) -> list[Outcome]:
+    """Apply the changes of one plan, each as a task run of its own. A failure skips only what comes after it.
+
+    ``earlier`` are the outcomes of those of the plan that were applied before.
+    """
     room = asyncio.Semaphore(_AT_ONCE)
-    running: dict[str, asyncio.Task[tuple[Outcome, State[Any] | None]]] = {}
+    running = {outcome.change.key: asyncio.create_task(_done(outcome)) for outcome in earlier}
+    over = len(running)
     for change in changes:
         before = [running[key] for key in change.after]
         running[change.key] = asyncio.create_task(_one(change, before, room))
-    return [outcome for outcome, _ in await asyncio.gather(*running.values())]
+    return [outcome for outcome, _ in (await asyncio.gather(*running.values()))[over:]]
+
+
+async def _done(outcome: Outcome) -> tuple[Outcome, State[Any] | None]:
+    return outcome, None
 
 
 async def _one(

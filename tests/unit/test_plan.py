@@ -12,13 +12,13 @@ from fleet.plan import Action, Change, Hold, Plan, plan, shown
 from fleet.resources import FederatedIdentityCredential, Reference
 from fleet.spec import Container, Fleet, ValueFrom, VaultAuthorization, WebhookDelivery
 
+from .aftermath import applied
 from .worlds import (
     OTHER_FLEET,
     TENANCY,
     a_fleet,
     aks,
     application,
-    applied,
     as_wanted,
     changed,
     deployment,
