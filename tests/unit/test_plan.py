@@ -9,7 +9,7 @@ import pytest
 from fleet import naming
 from fleet.observed import Found, Observed
 from fleet.plan import Action, Change, Hold, Plan, plan, shown
-from fleet.resources import FederatedIdentityCredential, Reference
+from fleet.resources import Reference
 from fleet.spec import Container, Fleet, ValueFrom, VaultAuthorization, WebhookDelivery
 
 from .aftermath import applied
@@ -259,15 +259,6 @@ def test_a_credential_of_another_name_with_a_wrong_audience_is_updated_under_tha
     observed = changed(as_wanted(fleet), "federated-credential", name="made-by-azwi", audience="api://x")
     change = change_of(plan(fleet, observed), "federated-credential")
     assert (change.action, change.resource.name) == (Action.UPDATE, "made-by-azwi")
-
-
-def test_a_rebuilt_cluster_gets_a_credential_of_its_own_and_the_old_one_stays() -> None:
-    fleet = a_fleet()
-    observed = changed(as_wanted(fleet), "cluster", outputs={"issuer": "https://issuer.example/rebuilt/"})
-    change = change_of(plan(fleet, observed), "federated-credential")
-    assert (change.action, change.resource.issuer) == (Action.CREATE, "https://issuer.example/rebuilt/")
-    after = applied(observed, [change])
-    assert len([found for found in after.found if isinstance(found.resource, FederatedIdentityCredential)]) == 2
 
 
 def test_credentials_of_others_on_the_same_identity_are_no_difference() -> None:
