@@ -7,7 +7,7 @@ no name: those of our own principals count as ours. Vaults, secrets, clusters an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -235,8 +235,3 @@ def _access(resource: RoleAssignment | AccessPolicy) -> str:
     if isinstance(resource, RoleAssignment):
         return f"role {resource.role} on vault {resource.vault}"
     return f"access to the secrets of vault {resource.vault} ({', '.join(resource.secrets) or 'none'})"
-
-
-def matched(items: Iterable[Resource], observed: Observed) -> set[int]:
-    """The ``id`` of every found object that is one of the wanted."""
-    return {id(found) for item in items if (found := observed.find(item)) is not None}

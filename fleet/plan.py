@@ -7,7 +7,7 @@ from typing import Any
 
 from .changes import Action, Change, Hold, Plan
 from .grouping import Grouping
-from .leftovers import leftovers, matched
+from .leftovers import leftovers
 from .observed import Found, Observed
 from .pruning import GONE, deletions, findings
 from .resources import (
@@ -40,22 +40,23 @@ def plan(fleet: Fleet, observed: Observed, *, prune: bool = False) -> Plan:
     """
     grouping = Grouping(fleet)
     items = list(wanted(fleet, observed))
-    there = matched((item.resource for item in items), observed)
-    trust = Trust(fleet, observed, items, there)
-    room = Room(observed, items, trust, prune=prune)
+    there = {item.resource.key: observed.find(item.resource) for item in items}
+    matched = {id(found) for found in there.values() if found is not None}
+    trust = Trust(fleet, observed, items, matched)
+    room = Room(observed, [item.resource for item in items if there[item.resource.key] is None], trust, prune=prune)
     changes: dict[str, Change] = {}
     holds: dict[str, Hold] = {}
     for item in items:
         key, group = item.resource.key, grouping.of(item.resource)
-        if hold := _hold(item, observed, holds, room):
+        if hold := _hold(item, there[key], observed, holds, room):
             holds[key] = hold.model_copy(update={"group": group})
-        elif change := _change(item, observed.find(item.resource)):
+        elif change := _change(item, there[key]):
             after = tuple(needed for needed in dict.fromkeys(item.needs) if needed in changes)
             if (old := room.first.get(key)) is not None:
                 changes[old.key] = _making_room(old, after, group)
                 after = (*after, old.key)
             changes[key] = change.model_copy(update={"after": after, "group": group})
-    left = leftovers(fleet, observed, trust, there, holds)
+    left = leftovers(fleet, observed, trust, matched, holds)
     left = [each for each in left if each.resource.key not in changes]
     gone = deletions(left, changes.values(), prune=prune)
     return Plan(
@@ -66,7 +67,7 @@ def plan(fleet: Fleet, observed: Observed, *, prune: bool = False) -> Plan:
     )
 
 
-def _hold(item: Wanted, observed: Observed, holds: dict[str, Hold], room: Room) -> Hold | None:
+def _hold(item: Wanted, found: Found | None, observed: Observed, holds: dict[str, Hold], room: Room) -> Hold | None:
     resource = item.resource
     if reason := observed.conflicts.get(resource.key):
         return Hold(key=resource.key, reason=reason)
@@ -76,7 +77,6 @@ def _hold(item: Wanted, observed: Observed, holds: dict[str, Hold], room: Room) 
         return Hold(key=resource.key, reason=reason)
     if reason := room.full.get(resource.key):
         return Hold(key=resource.key, reason=reason)
-    found = observed.find(resource)
     if found is None:
         return None
     if isinstance(found.resource, Vault | Secret) and found.resource.soft_deleted and not item.recover:

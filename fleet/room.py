@@ -11,17 +11,19 @@ from collections.abc import Collection, Iterable, Mapping
 
 from . import naming
 from .observed import Observed
-from .resources import FederatedIdentityCredential
+from .resources import FederatedIdentityCredential, Resource
 from .trust import Status, Trust
-from .wanted import Wanted
 
 _LIMIT = naming.MAX_FEDERATED_CREDENTIALS
 
 
 class Room:
-    """Who has to make room for whom. What nobody needs any more does so where it is to be pruned anyway."""
+    """Who has to make room for whom. What nobody needs any more does so where it is to be pruned anyway.
 
-    def __init__(self, observed: Observed, items: Iterable[Wanted], trust: Trust, *, prune: bool) -> None:
+    ``missing`` are the wanted objects that do not exist.
+    """
+
+    def __init__(self, observed: Observed, missing: Iterable[Resource], trust: Trust, *, prune: bool) -> None:
         self.first: dict[str, FederatedIdentityCredential] = {}
         """By the key of a new credential, the one that goes before it is made."""
         self.full: dict[str, str] = {}
@@ -30,9 +32,9 @@ class Room:
             found.resource.place for found in observed.found if isinstance(found.resource, FederatedIdentityCredential)
         )
         new: Mapping[str, list[FederatedIdentityCredential]] = defaultdict(list)
-        for item in items:
-            if isinstance(item.resource, FederatedIdentityCredential) and observed.find(item.resource) is None:
-                new[item.resource.place].append(item.resource)
+        for resource in missing:
+            if isinstance(resource, FederatedIdentityCredential):
+                new[resource.place].append(resource)
         orphans = (each for each in trust.unwanted if each.status is Status.ORPHANED and not each.may_be)
         prunable = [each.resource for each in orphans] if prune else []
         for place, credentials in new.items():
