@@ -29,6 +29,8 @@ class Unknown(Model):
     """As :attr:`~fleet.resources.Resource.seen_through`."""
     reason: str
     """What happened and what to do about it, for the user."""
+    unreachable: bool = False
+    """Whether nobody answered at all, so that nothing else need be tried there."""
 
 
 class Observation(Model):
@@ -132,6 +134,10 @@ class Observed(Model):
     def why_unknown(self, wanted: Resource) -> str | None:
         """Why it cannot be told whether the object exists, or None where it can."""
         return self._blind.get(wanted.seen_through)
+
+    def why_unreachable(self, through: str) -> str | None:
+        """Why nobody answers where this observation looks, or None where somebody does."""
+        return next((one.reason for one in self.unknown if one.through == through and one.unreachable), None)
 
     def output(self, wanted_key: str, name: str) -> str | None:
         """An output of the object with this key, or None while nothing of that key was found."""

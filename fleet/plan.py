@@ -11,6 +11,7 @@ from .leftovers import leftovers
 from .observed import Found, Observed
 from .pruning import GONE, deletions, findings
 from .resources import (
+    ClusterSettings,
     Difference,
     FederatedIdentityCredential,
     Namespace,
@@ -79,6 +80,11 @@ def _hold(item: Wanted, found: Found | None, observed: Observed, holds: dict[str
         return Hold(key=resource.key, reason=reason)
     if found is None:
         return None
+    if isinstance(found.resource, ClusterSettings) and found.resource.busy and resource.differences(found.resource):
+        reason = (
+            f"the cluster is {found.resource.busy}, and takes no other change beside that: reconcile when it is done"
+        )
+        return Hold(key=resource.key, reason=reason)
     if isinstance(found.resource, Vault | Secret) and found.resource.soft_deleted and not item.recover:
         reason = f"{resource.key} is soft-deleted: set soft_deleted: recover on the vault to bring it back"
         return Hold(key=resource.key, reason=reason)

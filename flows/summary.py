@@ -47,6 +47,6 @@ class Summary(Model):
             parts.append(f"{sum(proof.holds for proof in self.proofs)} of {len(self.proofs)} chains proven")
         if self.gaps:
             parts.append(f"{len(self.gaps)} chains not tried")
-        if self.plan.findings:
-            parts.append(f"{len(self.plan.findings)} security findings")
+        if count := len(self.plan.findings):
+            parts.append(f"{count} security finding{'s' if count > 1 else ''}")
         return f"{', '.join(parts)}; {self.requests} requests, {self.seconds:.1f} s"

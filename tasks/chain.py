@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from clients.errors import CloudError
+from clients.errors import UNREACHABLE, CloudError
 from clients.session import Clients
 from fleet.leftovers import strangers
 from fleet.observed import Observation, Observed, Unknown
@@ -140,4 +140,5 @@ async def _guarded(through: str, look: Look) -> Observation:
     try:
         return await look()
     except CloudError as error:
-        return Observation(unknown=(Unknown(through=through, reason=str(error)),))
+        failed = Unknown(through=through, reason=str(error), unreachable=error.code == UNREACHABLE)
+        return Observation(unknown=(failed,))

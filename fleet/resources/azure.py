@@ -39,6 +39,8 @@ class ClusterSettings(Resource):
     workload_identity: bool | None = None
     settled: bool = True
     """No update is under way. One may be ours, cut short: until it ends, tokens carry the former issuer."""
+    busy: str | None = None
+    """What somebody else does with the cluster just now, as AKS calls it: it takes no other operation beside that."""
 
     @property
     def key(self) -> str:
