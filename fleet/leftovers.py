@@ -183,11 +183,11 @@ class _Rest:
         group = self.grouping.of(resource.model_copy(update={"identity": name}))
         identity = self.identities.get(owner.resource.key)
         leftover = Leftover(found, named, group, what, danger, holder=owner.resource.key)
-        if identity is not None:
-            return replace(
-                leftover, prunable=identity.prunable, advice=identity.advice, replaced_by=identity.replaced_by
-            )
-        return leftover if found.ours else replace(leftover, prunable=False, advice=_BY_HAND)
+        if not found.ours:
+            return replace(leftover, prunable=False, advice=_BY_HAND)
+        if identity is None:
+            return leftover
+        return replace(leftover, prunable=identity.prunable, advice=identity.advice, replaced_by=identity.replaced_by)
 
     def _of_nobody(self, found: Found, resource: RoleAssignment | AccessPolicy) -> Leftover:
         """Only a role assignment has a name that tells that we made it."""

@@ -19,6 +19,7 @@ from fleet.resources import (
     ServicePrincipal,
 )
 from fleet.spec import IdentityKind
+from fleet.wanted import OPERATOR
 
 from .worlds import empty, invented
 
@@ -31,12 +32,45 @@ def applied(observed: Observed, changes: Iterable[Change], generation: str = "ne
             observed = taken_away(observed, change.resource)
             continue
         outputs[change.key] = {**invented(change.key, generation), **change.known}
-        observed = observed.with_applied([change.resource], outputs)
+        observed = as_seen(observed.with_applied([change.resource], outputs))
     return observed
 
 
+def as_seen(observed: Observed) -> Observed:
+    """The world as its links see it, however its objects came to be."""
+    return with_found(
+        observed,
+        (
+            found.model_copy(update={"resource": _as_seen(found.resource)})
+            if isinstance(found.resource, FederatedIdentityCredential | RoleAssignment | AccessPolicy)
+            else found
+            for found in observed.found
+        ),
+    )
+
+
+def with_found(observed: Observed, found: Iterable[Found]) -> Observed:
+    """The world with these objects in place of its own."""
+    return empty(found=tuple(found), unknown=observed.unknown, conflicts=observed.conflicts, vanished=observed.vanished)
+
+
+def _as_seen(resource: FederatedIdentityCredential | RoleAssignment | AccessPolicy) -> Resource:
+    if isinstance(resource, FederatedIdentityCredential):
+        return resource.model_copy(update={"name": resource.name or resource.wanted_name, "cluster": ""})
+    return resource.model_copy(update={"identity": "" if isinstance(resource, RoleAssignment) else OPERATOR})
+
+
 def taken_away(observed: Observed, resource: Resource) -> Observed:
-    """The world without the object, and without what goes with it."""
+    """The world without the object, and without what goes with it.
+
+    A namespace in which somebody else has something stays, as theirs.
+    """
+    if isinstance(resource, Namespace) and any(
+        goes_with(found.resource, resource) and not found.ours for found in observed.found
+    ):
+        there = find(observed, resource)
+        theirs = Found(resource=resource.model_copy(update={"owner": None}), ours=False)
+        return with_found(observed, (theirs if found is there else found for found in observed.found))
     gone = [found for found in observed.found if is_it(found.resource, resource) or goes_with(found.resource, resource)]
     principals = (found.outputs.get("principal_id") for found in gone)
     return empty(
@@ -49,8 +83,9 @@ def taken_away(observed: Observed, resource: Resource) -> Observed:
 
 def find(observed: Observed, resource: Resource) -> Found:
     """The object that a deletion is about."""
-    (found,) = (found for found in observed.found if is_it(found.resource, resource))
-    return found
+    there = [found for found in observed.found if is_it(found.resource, resource)]
+    assert len(there) == 1, (resource, there)
+    return there[0]
 
 
 def is_it(there: Resource, resource: Resource) -> bool:
@@ -58,7 +93,7 @@ def is_it(there: Resource, resource: Resource) -> bool:
     if isinstance(there, RoleAssignment | AccessPolicy):  # which do not tell by themselves whose they are
         same = (there.place, there.principal_id, getattr(there, "role", ""))
         return same == (resource.place, getattr(resource, "principal_id", ""), getattr(resource, "role", ""))
-    return there.key == resource.key
+    return (there.key, there.place) == (resource.key, resource.place)
 
 
 def goes_with(there: Resource, resource: Resource) -> bool:

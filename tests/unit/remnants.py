@@ -27,6 +27,8 @@ from .worlds import TENANCY, as_wanted, empty, fleets, foreign, situations
 _STAY = (PreviewFeature, ClusterSettings, Webhook, Vault, Secret)
 """Are no remnants of a fleet."""
 GENERATIONS = ("old", "older")
+BY_HAND = "made-by-hand"
+"""Name of a federated credential that we did not make."""
 
 
 @st.composite
@@ -86,7 +88,7 @@ def _of_others(found: Found) -> list[Found]:
     """The object as somebody else's."""
     resource = found.resource
     if isinstance(resource, FederatedIdentityCredential):
-        return [found.model_copy(update={"resource": resource.model_copy(update={"name": "made-by-hand"})})]
+        return [found.model_copy(update={"resource": resource.model_copy(update={"name": BY_HAND})})]
     if isinstance(resource, RoleAssignment):
         return [found.model_copy(update={"ours": False})]
     if isinstance(resource, AccessPolicy):
@@ -101,7 +103,7 @@ def is_foreign(fleet: Fleet, observed: Observed, found: Found) -> bool:
         return True
     if isinstance(resource, FederatedIdentityCredential):
         holder = [one for one in observed.found if goes_with(resource, one.resource)]
-        return resource.name == "made-by-hand" or not holder or not holder[0].ours
+        return resource.name == BY_HAND or not holder or not holder[0].ours
     if isinstance(resource, AccessPolicy):
         return resource.identity == OPERATOR and resource.principal_id in (TENANCY.operator_id, "somebody")
     return False

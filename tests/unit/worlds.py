@@ -289,8 +289,8 @@ def worlds(draw: st.DrawFn, fleet: Fleet) -> Observed:
             gone.add(key)
             if kind == "cluster":
                 conflicts[key] = "there is no such cluster"
-        elif fate == "drifts" and (drifts := _drifts(there)):
-            found.append(draw(st.sampled_from(drifts)))
+        elif fate == "drifts" and (drifted := drifts(there)):
+            found.append(draw(st.sampled_from(drifted)))
         elif fate == "is foreign" and (strangers := foreign(there)):
             found.append(draw(st.sampled_from(strangers)))
         else:
@@ -302,7 +302,7 @@ def worlds(draw: st.DrawFn, fleet: Fleet) -> Observed:
     return observed
 
 
-def _drifts(found: Found) -> list[Found]:
+def drifts(found: Found) -> list[Found]:
     """The object with one field not as wanted."""
     resource = found.resource
     if isinstance(resource, ClusterSettings) and resource.oidc_issuer:
