@@ -66,6 +66,8 @@ class Grouping:
                 return _group(self._namespaces, "namespace", resource.name)
             case ServiceAccount():
                 return f"workload:{resource.namespace}/{resource.name}"
+            case FederatedIdentityCredential() if not resource.service_account:  # of no ServiceAccount at all
+                return _group(self._identities, "identity", resource.identity)
             case FederatedIdentityCredential() | Deployment():
                 return f"workload:{resource.namespace}/{resource.service_account}"
         raise AssertionError(resource.kind)

@@ -62,10 +62,17 @@ def federated_credential_name(cluster: str, namespace: str, service_account: str
     It starts readable and ends in a hash over (issuer, subject), encoded so that no two pairs collide: a rebuilt
     cluster gets a credential of its own, and two clusters never fight over one name. 3 to 120 characters.
     """
-    pair = json.dumps([issuer, subject(namespace, service_account)])
-    digest = hashlib.sha256(pair.encode()).hexdigest()[:16]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{cluster}-{namespace}-{service_account}").strip("-_")
-    return f"{readable[:100]}-{digest}"
+    return f"{readable[:100]}-{_digest(issuer, subject(namespace, service_account))}"
+
+
+def is_federated_credential_name(name: str, issuer: str, subject: str) -> bool:
+    """Whether :func:`federated_credential_name` made the name for this pair, on whatever cluster."""
+    return name.endswith(f"-{_digest(issuer, subject)}")
+
+
+def _digest(issuer: str, subject: str) -> str:
+    return hashlib.sha256(json.dumps([issuer, subject]).encode()).hexdigest()[:16]
 
 
 def shard_name(identity: str, number: int) -> str:

@@ -29,6 +29,8 @@ class Unknown(Model):
     """As :attr:`~fleet.resources.Resource.seen_through`."""
     reason: str
     """What happened and what to do about it, for the user."""
+    unreachable: bool = False
+    """Whether nobody answered at all, so that nothing else need be tried there."""
 
 
 class Observation(Model):
@@ -38,6 +40,8 @@ class Observation(Model):
     unknown: tuple[Unknown, ...] = ()
     conflicts: dict[str, str] = Field(default_factory=dict)
     """Keys of wanted objects that must not be touched, each with the reason: a foreign object in their place."""
+    vanished: tuple[str, ...] = ()
+    """Ids of principals that hold access and are no longer in the directory."""
 
     @classmethod
     def together(cls, parts: Iterable[Observation]) -> Observation:
@@ -47,6 +51,7 @@ class Observation(Model):
             found=tuple(found for part in parts for found in part.found),
             unknown=tuple(unknown for part in parts for unknown in part.unknown),
             conflicts={key: reason for part in parts for key, reason in part.conflicts.items()},
+            vanished=tuple(principal for part in parts for principal in part.vanished),
         )
 
 
@@ -70,12 +75,24 @@ class Observed(Model):
     found: tuple[Found, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     conflicts: dict[str, str] = Field(default_factory=dict)
+    vanished: tuple[str, ...] = ()
 
     @classmethod
     def gather(cls, tenancy: Tenancy, observations: Iterable[Observation]) -> Observed:
         """One picture out of the links' observations."""
-        seen = Observation.together(observations)
-        return cls(tenancy=tenancy, found=seen.found, unknown=seen.unknown, conflicts=seen.conflicts)
+        return cls(tenancy=tenancy).and_seen(observations)
+
+    def and_seen(self, observations: Iterable[Observation]) -> Observed:
+        """The picture with what more was seen."""
+        so_far = Observation(found=self.found, unknown=self.unknown, conflicts=self.conflicts, vanished=self.vanished)
+        seen = Observation.together([so_far, *observations])
+        return Observed(
+            tenancy=self.tenancy,
+            found=seen.found,
+            unknown=seen.unknown,
+            conflicts=seen.conflicts,
+            vanished=seen.vanished,
+        )
 
     def with_applied(self, resources: Iterable[Resource], outputs: Outputs) -> Observed:
         """The picture after these objects were made so, without another look at the world."""
@@ -89,7 +106,13 @@ class Observed(Model):
             known = there.outputs if there is not None else {}
             new.append(Found(resource=made, outputs={**known, **outputs.get(made.key, {})}))
         kept = [found for found in self.found if id(found) not in replaced]
-        return Observed(tenancy=self.tenancy, found=(*kept, *new), unknown=self.unknown, conflicts=self.conflicts)
+        return Observed(
+            tenancy=self.tenancy,
+            found=(*kept, *new),
+            unknown=self.unknown,
+            conflicts=self.conflicts,
+            vanished=self.vanished,
+        )
 
     @cached_property
     def _places(self) -> Mapping[str, list[Found]]:
@@ -111,6 +134,10 @@ class Observed(Model):
     def why_unknown(self, wanted: Resource) -> str | None:
         """Why it cannot be told whether the object exists, or None where it can."""
         return self._blind.get(wanted.seen_through)
+
+    def why_unreachable(self, through: str) -> str | None:
+        """Why nobody answers where this observation looks, or None where somebody does."""
+        return next((one.reason for one in self.unknown if one.through == through and one.unreachable), None)
 
     def output(self, wanted_key: str, name: str) -> str | None:
         """An output of the object with this key, or None while nothing of that key was found."""

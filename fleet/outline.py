@@ -33,12 +33,14 @@ class Group:
 def outline(plan: Plan) -> tuple[Group, ...]:
     """The groups of a plan in dependency order: nothing stands before what it comes after.
 
-    Deletions are groups of their own: they come last, dependents first.
+    Deletions are groups of their own: they come last, dependents first. One that makes room for something new is read
+    before that.
     """
     changing: dict[str, Group] = {}
     deleting: dict[str, Group] = {}
+    awaited = {key for change in plan.changes if change.action is not Action.DELETE for key in change.after}
     for change in plan.changes:
-        groups = deleting if change.action is Action.DELETE else changing
+        groups = deleting if change.action is Action.DELETE and change.key not in awaited else changing
         _in(groups, change.group).changes.append(change)
     only_deletes = bool(deleting) and not changing
     for hold in plan.holds:  # beside a change of the same group, wherever that is read

@@ -2,113 +2,73 @@
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
-from typing import Any, Self
+from enum import Enum
+from typing import Any
 
-from pydantic import Field
-
+from .changes import Action, Change, Hold, Plan
 from .grouping import Grouping
+from .leftovers import leftovers
 from .observed import Found, Observed
+from .pruning import GONE, deletions, findings
 from .resources import (
-    AnyResource,
+    ClusterSettings,
     Difference,
     FederatedIdentityCredential,
     Namespace,
-    Outputs,
-    Reference,
     Resource,
+    RoleAssignment,
     Secret,
     Vault,
     Webhook,
 )
-from .spec import Container, Fleet, Model
+from .room import Room
+from .spec import Container, Fleet
+from .trust import Trust
 from .wanted import Wanted, wanted
 
-
-class Action(StrEnum):
-    """What a change does."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    RECOVER = "recover"
-    DELETE = "delete"
+__all__ = ["Action", "Change", "Hold", "Plan", "plan", "shown"]
 
 
-class Change(Model):
-    """One step: printed by ``plan``, applied by ``reconcile``, kept in the run's artifact."""
-
-    action: Action
-    resource: AnyResource
-    """The object as it shall be; of a deletion, as it is."""
-    differences: tuple[Difference, ...] = ()
-    reason: str
-    after: tuple[str, ...] = ()
-    """Keys of the changes of this plan that must be applied before."""
-    known: dict[str, str] = Field(default_factory=dict)
-    """What is known of the existing object: its outputs, such as object_id. Empty where it is missing."""
-    group: str = ""
-    """With what it is read, see :class:`~fleet.grouping.Grouping`: ``workload:shop/checkout``, ``vault:shop-kv``."""
-
-    @property
-    def key(self) -> str:
-        """Unique within a plan."""
-        return self.resource.key
-
-    def resolved(self, outputs: Outputs) -> Self:
-        """This change with its references replaced by what earlier changes told. KeyError where one did not tell."""
-        told = tuple(
-            difference.model_copy(update={"new": outputs[difference.new.key][difference.new.output]})
-            if isinstance(difference.new, Reference)
-            else difference
-            for difference in self.differences
-        )
-        return self.model_copy(update={"resource": self.resource.resolved(outputs), "differences": told})
-
-
-class Hold(Model):
-    """A wanted object that is left alone, and why."""
-
-    key: str
-    reason: str
-    mistake: bool = True
-    """False where it only waits for another held object."""
-    group: str = ""
-    """As :attr:`Change.group`."""
-
-
-class Plan(Model):
-    """Changes in an order in which they can be applied, and what is held."""
-
-    fleet: str
-    changes: tuple[Change, ...] = ()
-    holds: tuple[Hold, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing to change and nothing held: the world is as the fleet says."""
-        return not self.changes and not self.holds
-
-
-def plan(fleet: Fleet, observed: Observed) -> Plan:
+def plan(fleet: Fleet, observed: Observed, *, prune: bool = False) -> Plan:
     """The changes that bring the world from ``observed`` to ``fleet``.
 
     A foreign object in the place of a wanted one, and whatever could not be observed, holds what depends on it;
     everything else is planned. An object that is as wanted yields nothing.
+
+    What is there and the fleet does not name is found, and with ``prune`` taken away where it is ours; for that,
+    ``observed`` must have looked beyond the fleet. Without being asked, only the credential of a cluster's former
+    issuer goes, after the chain of its new one is proven.
     """
     grouping = Grouping(fleet)
+    items = list(wanted(fleet, observed))
+    there = {item.resource.key: observed.find(item.resource) for item in items}
+    matched = {id(found) for found in there.values() if found is not None}
+    trust = Trust(fleet, observed, items, matched)
+    room = Room(observed, [item.resource for item in items if there[item.resource.key] is None], trust, prune=prune)
     changes: dict[str, Change] = {}
     holds: dict[str, Hold] = {}
-    for item in wanted(fleet, observed):
+    for item in items:
         key, group = item.resource.key, grouping.of(item.resource)
-        if hold := _hold(item, observed, holds):
+        if hold := _hold(item, there[key], observed, holds, room):
             holds[key] = hold.model_copy(update={"group": group})
-        elif change := _change(item, observed.find(item.resource)):
+        elif change := _change(item, there[key]):
             after = tuple(needed for needed in dict.fromkeys(item.needs) if needed in changes)
+            if (old := room.first.get(key)) is not None:
+                changes[old.key] = _making_room(old, after, group)
+                after = (*after, old.key)
             changes[key] = change.model_copy(update={"after": after, "group": group})
-    return Plan(fleet=fleet.name, changes=tuple(changes.values()), holds=tuple(holds.values()))
+    left = leftovers(fleet, observed, trust, matched, holds)
+    left = [each for each in left if each.resource.key not in changes]
+    gone = deletions(left, changes.values(), prune=prune)
+    return Plan(
+        fleet=fleet.name,
+        changes=(*changes.values(), *gone),
+        holds=tuple(holds.values()),
+        findings=tuple(findings(left, prune=prune)),
+    )
 
 
-def _hold(item: Wanted, observed: Observed, holds: dict[str, Hold]) -> Hold | None:
+def _hold(item: Wanted, found: Found | None, observed: Observed, holds: dict[str, Hold], room: Room) -> Hold | None:
     resource = item.resource
     if reason := observed.conflicts.get(resource.key):
         return Hold(key=resource.key, reason=reason)
@@ -116,9 +76,15 @@ def _hold(item: Wanted, observed: Observed, holds: dict[str, Hold]) -> Hold | No
         return Hold(key=resource.key, reason=f"waits for {waits_for}", mistake=False)
     if reason := observed.why_unknown(resource):
         return Hold(key=resource.key, reason=reason)
-    found = observed.find(resource)
+    if reason := room.full.get(resource.key):
+        return Hold(key=resource.key, reason=reason)
     if found is None:
         return None
+    if isinstance(found.resource, ClusterSettings) and found.resource.busy and resource.differences(found.resource):
+        reason = (
+            f"the cluster is {found.resource.busy}, and takes no other change beside that: reconcile when it is done"
+        )
+        return Hold(key=resource.key, reason=reason)
     if isinstance(found.resource, Vault | Secret) and found.resource.soft_deleted and not item.recover:
         reason = f"{resource.key} is soft-deleted: set soft_deleted: recover on the vault to bring it back"
         return Hold(key=resource.key, reason=reason)
@@ -146,8 +112,11 @@ def _webhook_hold(resource: Webhook, found: Webhook, *, ours: bool) -> Hold | No
 
 
 def _foreign_hold(item: Wanted, found: Found) -> Hold | None:
-    """A namespace is shared by nature; every other object that is not ours stays as it is unless it is adopted."""
-    if found.ours or item.adopt or isinstance(item.resource, Namespace):
+    """A namespace is shared by nature, and a role serves whoever assigned it.
+
+    Every other object that is not ours stays as it is unless it is adopted.
+    """
+    if found.ours or item.adopt or isinstance(item.resource, Namespace | RoleAssignment):
         return None
     theirs = getattr(found.resource, "owner", None)
     whose = f"belongs to the fleet {theirs}" if theirs else "exists and does not carry our mark"
@@ -173,6 +142,18 @@ def _change(item: Wanted, found: Found | None) -> Change | None:
         differences=differences,
         reason=f"differs in {fields}",
         known=found.outputs,
+    )
+
+
+def _making_room(old: FederatedIdentityCredential, after: tuple[str, ...], group: str) -> Change:
+    """The deletion of a credential in whose place a new one comes, once the identity is seen to be full."""
+    return Change(
+        action=Action.DELETE,
+        resource=old,
+        differences=GONE,
+        reason=f"makes room: {old.identity} holds as many federated credentials as it may, so the new one comes after",
+        after=after,
+        group=group,
     )
 
 

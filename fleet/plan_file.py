@@ -32,6 +32,8 @@ class Options(Model):
 
     adopt: bool = False
     """Take over every existing object that does not carry our mark."""
+    prune: bool = False
+    """Take away what is ours and the fleet does not name."""
 
 
 class PlanFile(Model):

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import naming
-from .resources import Resource
+from .resources import (
+    AccessPolicy,
+    Application,
+    ClusterSettings,
+    Deployment,
+    FederatedIdentityCredential,
+    ManagedIdentity,
+    Namespace,
+    Resource,
+    RoleAssignment,
+    Secret,
+    ServiceAccount,
+    ServicePrincipal,
+    Vault,
+    Webhook,
+)
 from .spec import Model
 
 AUTHORITY_HOST = "https://login.microsoftonline.com/"
@@ -32,16 +48,64 @@ class Chain(Model):
         return naming.subject(self.namespace, self.service_account)
 
     @property
+    def credential(self) -> str:
+        """Key of the federated credential that it goes by."""
+        return f"federated-credential:{self.identity}/{self.cluster}/{self.namespace}/{self.service_account}"
+
+    @property
     def fingerprint(self) -> str:
         """Equal exactly where every link is. A proof holds for a fingerprint, until it expires."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
-    def is_touched_by(self, resource: Resource) -> bool:
-        """Whether a change of this object may have mended or broken the chain."""
-        told = resource.model_dump()
-        cluster = told.get("cluster") or (told.get("name") if resource.kind == "cluster" else None)
-        vault = told.get("vault") or (told.get("name") if resource.kind == "vault" else None)
-        return self.identity == told.get("identity") or self.cluster == cluster or self.vault == vault
+    @property
+    def links(self) -> frozenset[tuple[str, ...]]:
+        """What it hangs on, each as :func:`touched` names it."""
+        place = (self.cluster, self.namespace, self.service_account)
+        return frozenset(
+            {
+                ("cluster", *place[:1]),
+                ("namespace", *place[:2]),
+                ("workload", *place),
+                ("subject", *place[1:]),
+                ("identity", self.identity),
+                ("vault", self.vault),
+                ("secret", self.vault, self.secret),
+                ("grant", self.identity, self.vault),
+            }
+        )
+
+
+def touched(resources: Iterable[Resource]) -> Callable[[Chain], bool]:
+    """Whether a change of these objects may have mended or broken a chain."""
+    links = {link for resource in resources if (link := _link(resource)) is not None}
+    return lambda chain: not links.isdisjoint(chain.links)
+
+
+def _link(resource: Resource) -> tuple[str, ...] | None:
+    match resource:
+        case ClusterSettings():
+            return ("cluster", resource.name)
+        case Webhook():
+            return ("cluster", resource.cluster)
+        case Namespace():
+            return ("namespace", resource.cluster, resource.name)
+        case ServiceAccount():
+            return ("workload", resource.cluster, resource.namespace, resource.name)
+        case Deployment():
+            return ("workload", resource.cluster, resource.namespace, resource.service_account)
+        case FederatedIdentityCredential():  # as it is found, it does not tell of which cluster it is
+            return ("subject", resource.namespace, resource.service_account)
+        case Application() | ServicePrincipal() | ManagedIdentity():
+            return ("identity", resource.identity)
+        case Vault():
+            return ("vault", resource.name)
+        case Secret():
+            return ("secret", resource.vault, resource.name)
+        case RoleAssignment() | AccessPolicy():  # nor this whose it is
+            known = resource.identity not in ("", naming.OPERATOR)
+            return ("grant", resource.identity, resource.vault) if known else ("vault", resource.vault)
+        case _:
+            return None
 
 
 class Proof(Model):

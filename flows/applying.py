@@ -36,17 +36,25 @@ _Ended = tuple[Outcome, State[Any] | None]
 _Running = asyncio.Task[_Ended]
 
 
-async def apply(changes: Iterable[Change]) -> list[Outcome]:
-    """Apply the changes of one plan, each as a task run of its own. A failure skips only what comes after it."""
+async def apply(changes: Iterable[Change], earlier: Iterable[Outcome] = ()) -> list[Outcome]:
+    """Apply the changes of one plan, each as a task run of its own. A failure skips only what comes after it.
+
+    ``earlier`` are the outcomes of those of the plan that were applied before.
+    """
     changes = list(changes)
     task = apply_change if len(changes) <= _GRAPH_OF else apply_change.with_options(persist_result=False)
     WORK.get().changes = {change.key: change for change in changes}
     room = asyncio.Semaphore(_AT_ONCE)
-    running: dict[str, _Running] = {}
+    running: dict[str, _Running] = {outcome.change.key: asyncio.create_task(_done(outcome)) for outcome in earlier}
+    over = len(running)
     for change in changes:
         before = [running[key] for key in change.after]
         running[change.key] = asyncio.create_task(_one(task, change, before, room))
-    return [outcome for outcome, _ in await asyncio.gather(*running.values())]
+    return [outcome for outcome, _ in (await asyncio.gather(*running.values()))[over:]]
+
+
+async def _done(outcome: Outcome) -> _Ended:
+    return outcome, None
 
 
 async def _one(

@@ -34,6 +34,7 @@ def rows(plan: Plan) -> list[dict[str, str]]:
 async def show_plan(plan: Plan) -> None:
     """The plan as an artifact of the run."""
     held = "".join(f"\n- held: `{hold.key}`: {hold.reason}" for hold in plan.holds)
+    held += "".join(f"\n- security finding: `{finding.key}`: {finding}" for finding in plan.findings)
     if plan.changes:
         text = f"Plan of {plan.fleet}: {headline(plan.changes, plan.holds)}{held}"
         await acreate_table_artifact(key=f"plan-{slug(plan.fleet)}", table=rows(plan), description=text)

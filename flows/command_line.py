@@ -48,15 +48,20 @@ def plan(
     fleet_file: FleetFile,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Plan to take over what does not carry our mark.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Plan to take away what is ours and FLEET does not name.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it for reconcile --plan.")] = None,
 ) -> None:
     """Show what reconcile would change. Exit code 0: nothing, 2: changes, 1: an error, or something is held."""
+    from functools import partial
+
     from fleet.plan import plan as plan_of
 
     fleet = _load(fleet_file)
     if out is not None and out.exists() and out.samefile(fleet_file):
         _fail(f"{out}: this is FLEET itself; give --out another name")
-    planned = _run(_plan(_adopting(fleet, adopt=adopt), plan_of))
+    planned = _run(_plan(_adopting(fleet, adopt=adopt), partial(plan_of, prune=prune), beyond=prune))
     if as_json:
         typer.echo(planned.model_dump_json(indent=2))
     else:
@@ -66,7 +71,7 @@ def plan(
     if out is not None:
         from fleet.plan_file import Options, PlanFile
 
-        _write(out, PlanFile(fleet=fleet, options=Options(adopt=adopt), plan=planned))
+        _write(out, PlanFile(fleet=fleet, options=Options(adopt=adopt, prune=prune), plan=planned))
     if any(hold.mistake for hold in planned.holds):
         raise SystemExit(EXIT_ERROR)
     raise SystemExit(EXIT_CHANGES if planned.changes else EXIT_OK)
@@ -78,6 +83,7 @@ def reconcile(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     verify: Annotated[bool, typer.Option(help="Prove every chain afterwards.")] = True,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over what does not carry our mark.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Take away what is ours and FLEET does not name.")] = False,
     plan_file: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="Apply what plan --out wrote, and nothing else.")
     ] = None,
@@ -87,9 +93,11 @@ def reconcile(
         _fail("reconcile takes either FLEET or --plan FILE: a plan file holds its fleet")
     if plan_file is None:
         assert fleet_file is not None
-        _flow("reconcile", {"fleet": _adopting(_load(fleet_file), adopt=adopt), "verify": verify}, as_json=as_json)
-    if adopt:
-        _fail("--adopt is for planning, and this is planned: make the plan with plan --adopt --out")
+        fleet = _adopting(_load(fleet_file), adopt=adopt)
+        _flow("reconcile", {"fleet": fleet, "verify": verify, "prune": prune}, as_json=as_json)
+    for option, given in (("--adopt", adopt), ("--prune", prune)):
+        if given:
+            _fail(f"{option} is for planning, and this is planned: make the plan with plan {option} --out")
     _read(plan_file)
     _flow("reconcile", {"plan_file": str(plan_file.absolute()), "verify": verify}, as_json=as_json)
 

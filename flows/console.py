@@ -11,6 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from fleet.findings import Finding
 from fleet.outline import headline
 from fleet.plan import Plan
 from fleet.proof import Proof
@@ -23,36 +24,65 @@ _MASK = "••••••••"
 _MARKS = {Phase.DONE: "✓", Phase.FAILED: "✗", Phase.SKIPPED: "·"}
 _COLOURS = {Phase.DONE: "green", Phase.FAILED: "red", Phase.SKIPPED: "dim"}
 _KEPT_PROOFS_SHOWN = 10
+_FINDINGS_SHOWN = 10
+"""On a terminal."""
 
 
-def show_plan(console: Console, plan: Plan, heading: str, *, done: bool = False, failed: Container[str] = ()) -> None:
-    """The plan as a tree, and how much it is. ``failed`` are the keys of what could not be applied of what is ``done``.
+def show_plan(
+    console: Console,
+    plan: Plan,
+    heading: str,
+    *,
+    done: bool = False,
+    failed: Container[str] = (),
+    waiting: Container[str] = (),
+) -> None:
+    """The plan as a tree, how much it is, and what was found beside it.
 
-    On a terminal, and where it is ``done``, the many that look alike are folded; a plan in a file has them all.
+    ``failed`` are the keys of what could not be applied of what is ``done``, ``waiting`` of what was not to be yet. On
+    a terminal, and of what is ``done``, the many that look alike are folded; a plan in a file has them all.
     """
     if plan.is_empty:
         console.print("Nothing to change.")
+    else:
+        console.print(plan_tree(plan, heading, fold=done or console.is_terminal, failed=failed, waiting=waiting))
+        changes = [change for change in plan.changes if change.key not in failed and change.key not in waiting]
+        counts = [headline(changes, plan.holds, done=done)]
+        if missed := sum(change.key in failed for change in plan.changes):
+            counts.append(f"{missed} failed")
+        if kept := sum(change.key in waiting for change in plan.changes):
+            counts.append(f"{kept} kept for now")
+        console.print()
+        console.print(Text(", ".join(filter(None, counts)), style="bold"))
+    show_findings(console, plan.findings)
+
+
+def show_findings(console: Console, findings: Sequence[Finding]) -> None:
+    """What should not be overlooked, each on a line of its own."""
+    if not findings:
         return
-    console.print(plan_tree(plan, heading, fold=done or console.is_terminal, failed=failed))
-    changes = [change for change in plan.changes if change.key not in failed]
-    counts = [headline(changes, plan.holds, done=done)]
-    if missed := len(plan.changes) - len(changes):
-        counts.append(f"{missed} failed")
+    shown = findings[:_FINDINGS_SHOWN] if console.is_terminal else findings
+    number = "1 security finding" if len(findings) == 1 else f"{len(findings)} security findings"
     console.print()
-    console.print(Text(", ".join(filter(None, counts)), style="bold"))
+    console.print(Text(f"{number} beside this:", style="bold yellow"))
+    for finding in shown:
+        console.print(Text.assemble(("! ", "yellow"), str(finding)), soft_wrap=not console.is_terminal)
+    if len(shown) < len(findings):
+        console.print(Text(f"… and {len(findings) - len(shown)} more, all of them with --json", style="dim"))
 
 
 def show_summary(console: Console, summary: Summary, ui: str | None, *, planned: bool = True) -> None:
     """What was applied, what failed, what is proven, and what it cost. Without ``planned`` there was no plan."""
     plan = summary.plan
     if planned:
-        done = len(plan.changes) - len(summary.failures)
         if not plan.is_empty:
             console.print()
-        heading = f"Applied {done} of {len(plan.changes)} changes"
-        show_plan(console, plan, heading, done=True, failed=summary.failures)
+        heading = f"Applied {summary.applied} of {len(plan.changes)} changes"
+        show_plan(console, plan, heading, done=True, failed=summary.failures, waiting=summary.waiting)
     for key, error in summary.failures.items():
         console.print(f"[red]failed[/red] {escape(key)}: {escape(error)}", soft_wrap=True)
+    for key, reason in summary.waiting.items():
+        console.print(f"[yellow]kept[/yellow] {escape(key)}: {escape(reason)}", soft_wrap=True)
     show_proofs(console, summary.proofs)
     for gap in summary.gaps:
         console.print(f"[yellow]not tried[/yellow] {escape(gap)}", soft_wrap=True)

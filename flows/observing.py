@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from clients.session import Clients, find_tenancy
 from fleet.observed import Observation, Observed
@@ -26,10 +26,15 @@ async def plainly(name: str, look: chain.Look) -> Observation:
 async def observe(clients: Clients, fleet: Fleet, run: Runner = plainly, *, beyond: bool = False) -> Observed:
     """Find the subscription and who we are, then look at every link, and with ``beyond`` at all that we ever made.
 
+    Whoever has access to the fleet's vaults and is not known by then is looked up last.
+
     ``run`` makes one observation under the given name. Raises ``CloudError`` where not even the subscription can be
     seen; any other failure leaves its part of the picture unknown.
     """
     clients.tenancy = await find_tenancy(clients, fleet.subscription)
-    looks = chain.looks(clients, fleet, beyond=beyond)
-    observations = await asyncio.gather(*(run(f"observe {through}", look) for through, look in looks.items()))
-    return Observed.gather(clients.tenancy, observations)
+    observed = Observed.gather(clients.tenancy, await _all(chain.looks(clients, fleet, beyond=beyond), run))
+    return observed.and_seen(await _all(chain.second_looks(clients, observed), run))
+
+
+async def _all(looks: Mapping[str, chain.Look], run: Runner) -> list[Observation]:
+    return await asyncio.gather(*(run(f"observe {through}", look) for through, look in looks.items()))

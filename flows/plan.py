@@ -14,11 +14,14 @@ from .observing import observe
 
 
 @flow(name="plan", description="Shows what reconcile would change. Changes nothing.", **runs.FLOW_OPTIONS)
-async def plan(fleet: Fleet | None = None, fleet_file: str | None = None) -> Plan:
-    """Compare the fleet with the world. Give the fleet itself, or the path of its file."""
+async def plan(fleet: Fleet | None = None, fleet_file: str | None = None, prune: bool = False) -> Plan:
+    """Compare the fleet with the world. Give the fleet itself, or the path of its file.
+
+    With ``prune``, what is ours and the fleet does not name is planned to go.
+    """
     wanted = runs.wanted_fleet(fleet, fleet_file)
     async with open_clients() as clients:
-        observed = await observe(clients, wanted, runs.observing)
-    planned = plan_of(wanted, observed)
+        observed = await observe(clients, wanted, runs.observing, beyond=prune)
+    planned = plan_of(wanted, observed, prune=prune)
     await artifacts.show_plan(planned)
     return planned

@@ -28,8 +28,12 @@ _LEAST_WIDTH = 24
 Item = TypeVar("Item")
 
 
-def plan_tree(plan: Plan, heading: str, *, fold: bool, failed: Container[str] = ()) -> Tree:
-    """The plan as a tree below its heading. ``failed`` are the keys of changes that could not be applied.
+def plan_tree(
+    plan: Plan, heading: str, *, fold: bool, failed: Container[str] = (), waiting: Container[str] = ()
+) -> Tree:
+    """The plan as a tree below its heading.
+
+    ``failed`` are the keys of changes that could not be applied, ``waiting`` of those that were not to be yet.
 
     With ``fold``, only the first few of what looks alike are shown and the others counted: groups whose changes are of
     the same kinds and fields, and the changes within a group.
@@ -44,7 +48,7 @@ def plan_tree(plan: Plan, heading: str, *, fold: bool, failed: Container[str] = 
         branch = tree.add(_group_label(group))
         for change in _folded(group.changes, _shape_of_change, fold=fold):
             if isinstance(change, Change):
-                branch.add(_change_label(change, failed=change.key in failed))
+                branch.add(_change_label(change, failed=change.key in failed, waiting=change.key in waiting))
             else:
                 branch.add(Text(f"… and {len(change)} more like this", style="dim"))
         for hold in _folded(group.holds, _shape_of_hold, fold=fold):
@@ -91,11 +95,14 @@ def _group_label(group: outline.Group) -> Text:
     return label
 
 
-def _change_label(change: Change, *, failed: bool) -> Group:
+def _change_label(change: Change, *, failed: bool, waiting: bool) -> Group:
     sign = ("✗", "bold red") if failed else (_SIGNS[change.action], f"bold {_COLOURS[change.action]}")
+    if waiting:
+        sign = ("·", "dim")
     heading = Text.assemble(sign, " ", title(change))
     if change.action is Action.DELETE:
-        return Group(heading.append(f"  {change.reason}", style="dim"))
+        later = ", after the new one is proven" if change.after_proof else ""
+        return Group(heading.append(f"  {change.reason}{later}", style="dim"))
     return Group(heading, _Fields(change.differences, created=change.action is Action.CREATE))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -10,13 +11,17 @@ from prefect.states import Completed, Failed
 
 from clients.session import open_clients
 from clients.waiting import PROPAGATION_SECONDS
+from fleet import stages
+from fleet.changes import Action, Change, Plan
 from fleet.movement import refuse_if_moved
+from fleet.observed import Observed
 from fleet.plan import plan as plan_of
-from fleet.proof import Proof
+from fleet.proof import Proof, touched
 from fleet.spec import Fleet
 from tasks import verification
 
 from . import applying, artifacts, plan_files, proving, runs
+from .applying import Outcome
 from .observing import observe
 from .summary import Summary
 
@@ -26,51 +31,76 @@ _SETTLED_SECONDS = 20.0
 
 @flow(name="reconcile", description="Makes the world as the fleet says, and proves it.", **runs.FLOW_OPTIONS)
 async def reconcile(
-    fleet: Fleet | None = None, fleet_file: str | None = None, verify: bool = True, plan_file: str | None = None
+    fleet: Fleet | None = None,
+    fleet_file: str | None = None,
+    verify: bool = True,
+    plan_file: str | None = None,
+    prune: bool = False,
 ) -> State[Summary]:
     """Bring the world to what the fleet says. Give the fleet itself, or the path of its file.
 
     Or give the path of a file that ``plan --out`` wrote: then just that plan is applied, and nothing at all where
     another one would be made now (:class:`~fleet.movement.WorldMovedError`). A path, since a large fleet's plan is more
-    than Prefect takes as a parameter.
+    than Prefect takes as a parameter. With ``prune``, what is ours and the fleet does not name is taken away; whether a
+    plan file does that, it says itself.
+
+    What another thing takes the place of goes after that one's chain is proven, and stays where it is not.
 
     Ends completed where everything is as wanted and proven, else failed; either way its result is the summary.
     """
     started = time.monotonic()
     approved = plan_files.approved(fleet, fleet_file, plan_file)
     wanted = approved.wanted if approved else runs.wanted_fleet(fleet, fleet_file)
+    prune = approved.options.prune if approved else prune
     async with open_clients() as clients:
-        observed = await observe(clients, wanted, runs.observing)
-        planned = plan_of(wanted, observed)
+        observed = await observe(clients, wanted, runs.observing, beyond=prune)
+        planned = plan_of(wanted, observed, prune=prune)
         await artifacts.show_plan(planned)
         if approved:
             refuse_if_moved(approved.plan, planned)
-        runs.WORK.set(work := runs.Work(clients, wanted))
-        outcomes = await applying.apply(planned.changes)
-        done = {outcome.change.key: outcome.change.resolved(work.outputs) for outcome in outcomes if not outcome.error}
-        proofs: list[Proof] = []
-        gaps: list[str] = []
-        if verify:
-            chains, gaps = verification.chains(
-                wanted, observed.with_applied([change.resource for change in done.values()], work.outputs)
-            )
-            proofs = await proving.verify(
-                wanted.name,
-                chains,
-                PROPAGATION_SECONDS if done else _SETTLED_SECONDS,
-                anew=lambda link: any(link.is_touched_by(change.resource) for change in done.values()),
-            )
-            await artifacts.show_proofs(wanted.name, proofs, gaps)
-        requests = clients.traffic.requests
-    summary = Summary(
-        plan=planned.model_copy(update={"changes": tuple(done.get(change.key, change) for change in planned.changes)}),
-        failures={outcome.change.key: outcome.error for outcome in outcomes if outcome.error},
-        proofs=tuple(proofs),
-        gaps=tuple(gaps),
-        requests=requests,
-        seconds=time.monotonic() - started,
-    )
+        runs.WORK.set(runs.Work(clients, wanted))
+        outcomes = await applying.apply(stages.before_proof(planned.changes))
+        proofs, gaps = await _proofs(observed, planned, outcomes) if verify else ([], [])
+        proven = {proof.chain.credential for proof in proofs if proof.holds}
+        ready, waiting = stages.after_proof(planned.changes, proven)
+        outcomes += await applying.apply(ready, earlier=outcomes)
+        summary = Summary(
+            plan=_as_applied(planned, outcomes),
+            failures={outcome.change.key: outcome.error for outcome in outcomes if outcome.error},
+            waiting=waiting,
+            proofs=tuple(proofs),
+            gaps=tuple(gaps),
+            requests=clients.traffic.requests,
+            seconds=time.monotonic() - started,
+        )
     get_run_logger().info(summary.headline)
     if not summary.succeeded:
         return Failed(message=summary.headline, data=summary)
     return Completed(message=summary.headline, name="Completed" if planned.changes else "Unchanged", data=summary)
+
+
+async def _proofs(observed: Observed, planned: Plan, outcomes: Iterable[Outcome]) -> tuple[list[Proof], list[str]]:
+    """A proof of every chain, anew of those that a change has touched; and the chains that cannot be tried."""
+    work = runs.WORK.get()
+    done = _done(outcomes)
+    made = [change.resource for change in done.values() if change.action is not Action.DELETE]
+    chains, gaps = verification.chains(work.fleet, observed.with_applied(made, work.outputs))
+    proofs = await proving.verify(
+        work.fleet.name,
+        chains,
+        PROPAGATION_SECONDS if done or any(change.after_proof for change in planned.changes) else _SETTLED_SECONDS,
+        anew=touched(change.resource for change in done.values()),
+    )
+    await artifacts.show_proofs(work.fleet.name, proofs, gaps)
+    return proofs, gaps
+
+
+def _done(outcomes: Iterable[Outcome]) -> dict[str, Change]:
+    """The changes that were applied, by key, with what they came to know."""
+    outputs = runs.WORK.get().outputs
+    return {outcome.change.key: outcome.change.resolved(outputs) for outcome in outcomes if not outcome.error}
+
+
+def _as_applied(planned: Plan, outcomes: Iterable[Outcome]) -> Plan:
+    done = _done(outcomes)
+    return planned.model_copy(update={"changes": tuple(done.get(change.key, change) for change in planned.changes)})

@@ -15,12 +15,19 @@ class Summary(Model):
     plan: Plan
     failures: dict[str, str] = Field(default_factory=dict)
     """What went wrong, by the change's key."""
+    waiting: dict[str, str] = Field(default_factory=dict)
+    """What is not applied yet because something is not proven, by the change's key: why. Planned again next time."""
     proofs: tuple[Proof, ...] = ()
     gaps: tuple[str, ...] = ()
     """Workloads whose chain could not be tried, and why."""
     requests: int = 0
     """HTTP requests sent, token requests included; those of the helm binary are its own."""
     seconds: float = 0.0
+
+    @property
+    def applied(self) -> int:
+        """How many changes were applied."""
+        return len(self.plan.changes) - len(self.failures) - len(self.waiting)
 
     @property
     def succeeded(self) -> bool:
@@ -30,12 +37,16 @@ class Summary(Model):
     @property
     def headline(self) -> str:
         """One line for logs and the run's state."""
-        done = len(self.plan.changes) - len(self.failures)
-        parts = [f"{done} of {len(self.plan.changes)} changes applied" if self.plan.changes else "nothing changed"]
+        planned = len(self.plan.changes)
+        parts = [f"{self.applied} of {planned} changes applied" if planned else "nothing changed"]
+        if self.waiting:
+            parts.append(f"{len(self.waiting)} kept for now")
         if self.plan.holds:
             parts.append(f"{len(self.plan.holds)} held")
         if self.proofs:
             parts.append(f"{sum(proof.holds for proof in self.proofs)} of {len(self.proofs)} chains proven")
         if self.gaps:
             parts.append(f"{len(self.gaps)} chains not tried")
+        if count := len(self.plan.findings):
+            parts.append(f"{count} security finding{'s' if count > 1 else ''}")
         return f"{', '.join(parts)}; {self.requests} requests, {self.seconds:.1f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from clients.errors import CloudError, Conflict, Invalid, Missing, translated
@@ -16,14 +17,19 @@ from fleet.spec import Fleet, VaultAuthorization
 if TYPE_CHECKING:
     from azure.mgmt.authorization.v2022_04_01.models import RoleAssignment as AzureAssignment
 
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions/"
 
 
-async def observe(clients: Clients, fleet: Fleet) -> Observation:
-    """The role assignments on the fleet's vaults, by one list of the subscription."""
+async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Observation:
+    """The role assignments on the fleet's vaults, by one list of the subscription.
+
+    Ours are those whose name follows from scope, principal and role, as only we make it. Where no grant needs a role,
+    they are listed only to look ``beyond``.
+    """
     by_role = {vault.name for vault in fleet.vaults if vault.authorization is VaultAuthorization.RBAC}
     grants = [grant for identity in fleet.identities for grant in identity.access]
-    if not any(grant.roles or grant.vault in by_role for grant in grants):
+    if not any(grant.roles or grant.vault in by_role for grant in grants) and not (beyond and fleet.vaults):
         return Observation()
 
     async def everything() -> list[AzureAssignment]:
@@ -50,7 +56,8 @@ async def observe(clients: Clients, fleet: Fleet) -> Observation:
                 scope=item.scope or "",
                 principal_id=item.principal_id or "",
             )
-            found.append(Found(resource=assignment))
+            name = naming.role_assignment_name(item.scope or "", item.principal_id or "", role_id)
+            found.append(Found(resource=assignment, ours=(item.name or "").lower() == name))
     return Observation(found=tuple(found))
 
 
@@ -168,7 +175,12 @@ def _code(error: BaseException) -> str:
 
 
 async def _role_id(clients: Clients, role: str) -> str:
-    """The GUID of a role by name; built-in ones are the same everywhere, others are looked up in the subscription."""
+    """The GUID of a role by name; built-in ones are the same everywhere, others are looked up in the subscription.
+
+    A role that the fleet does not name was found by its GUID, and has no other name here.
+    """
+    if _GUID.fullmatch(role):
+        return role
     if role in naming.BUILT_IN_ROLES:
         return naming.BUILT_IN_ROLES[role]
     scope = f"/subscriptions/{clients.subscription_id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import quote
 
 from clients.errors import Conflict, Invalid, Missing
@@ -24,13 +25,14 @@ _DELETED = "/directory/deletedItems"
 _GOOD_READS = 3
 
 
-async def observe(clients: Clients, fleet: Fleet) -> Observation:
+async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Observation:
     """Our applications with their federated credentials, and their service principals, by one list of each.
 
     A wanted application that is not among them is looked for by name, so as to tell a foreign one from a missing one.
+    Of a fleet without applications, they are listed only to look ``beyond``.
     """
     wanted = [identity for identity in fleet.identities if identity.kind is IdentityKind.APPLICATION]
-    if not wanted:
+    if not wanted and not beyond:
         return Observation()
     tag = ownership.fleet_tag(fleet.name)
     picture = _Picture(fleet, await _applications(clients, f"tags/any(t:t eq '{tag}')"))
@@ -43,6 +45,7 @@ async def observe(clients: Clients, fleet: Fleet) -> Observation:
     for client_ids in _chunks([client_id for client_id in picture.by_client_id if client_id not in known]):
         listed = ", ".join(f"'{client_id}'" for client_id in client_ids)
         principals += await _service_principals(clients, f"appId in ({listed})")
+    picture.add_leftovers({identity.name for identity in wanted})
     return picture.complete(principals)
 
 
@@ -148,7 +151,7 @@ class _Picture:
     """Puts the lists together: which application is whose, and which principal is its."""
 
     def __init__(self, fleet: Fleet, ours: list[Json]) -> None:
-        self._fleet = fleet
+        self._fleet, self._ours = fleet, ours
         self._by_unique_name = {item["uniqueName"]: item for item in ours if item.get("uniqueName")}
         self._by_tag = {ownership.identity_by_graph_tags(item["tags"]): item for item in ours}
         self._found: list[Found] = []
@@ -178,6 +181,13 @@ class _Picture:
                 ids = ", ".join(item["appId"] for item in namesakes)
                 reason = f"several applications are named {name} ({ids}): a name alone tells nothing, rename them"
                 self._conflicts[f"application:{name}"] = reason
+
+    def add_leftovers(self, wanted: Collection[str]) -> None:
+        """Applications that carry our mark for identities that the fleet no longer has."""
+        for item in self._ours:
+            identity = ownership.identity_by_graph_tags(item["tags"])
+            if identity and identity not in wanted and item["appId"] not in self.by_client_id:
+                self._note(identity, item, ours=True)
 
     def _note(self, identity: str, application: Json, *, ours: bool) -> None:
         wanted = Application(

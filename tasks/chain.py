@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from clients.errors import CloudError
+from clients.errors import UNREACHABLE, CloudError
 from clients.session import Clients
-from fleet.observed import Observation, Unknown
+from fleet.leftovers import strangers
+from fleet.observed import Observation, Observed, Unknown
 from fleet.plan import Action, Change
-from fleet.resources import Outputs
+from fleet.resources import Outputs, RoleAssignment
 from fleet.spec import Cluster, Fleet
 
 from . import (
@@ -21,6 +22,7 @@ from . import (
     features,
     federation,
     managed_identities,
+    principals,
     service_accounts,
     vaults,
     webhook,
@@ -71,9 +73,17 @@ async def apply(clients: Clients, fleet: Fleet, change: Change, outputs: Outputs
     link = LINKS[change.resource.kind]
     if change.action is not Action.DELETE:
         return await link.ensure(clients, fleet, resolved)
-    if link.remove is not None:
+    if link.remove is not None and not _is_in_use(resolved, outputs):
         await link.remove(clients, fleet, resolved)
     return {}
+
+
+def _is_in_use(change: Change, outputs: Outputs) -> bool:
+    """Whether a role is of a principal that a change of this run found after all, which a copy did not know before."""
+    assignment = change.resource
+    return isinstance(assignment, RoleAssignment) and any(
+        told.get("principal_id") == assignment.principal_id for told in outputs.values()
+    )
 
 
 Look = Callable[[], Awaitable[Observation]]
@@ -82,16 +92,17 @@ Look = Callable[[], Awaitable[Observation]]
 def looks(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> dict[str, Look]:
     """The observations that make up the whole picture, by what they look through. They may run at the same time.
 
-    Looking ``beyond`` costs some requests in every cluster: it finds what carries the fleet's mark there and is not,
-    or no longer, in its file. What carries the mark elsewhere is found in any case.
+    Looking ``beyond`` finds all that carries the fleet's mark and is not, or no longer, in its file. That costs some
+    requests in every cluster, and one for each managed identity of that kind; without it only what the lists tell that
+    are read anyway is found.
     """
     whole: dict[str, Callable[[Clients, Fleet], Awaitable[Observation]]] = {
         "features": features.observe,
         "clusters": clusters.observe,
         "vaults": _vaults_and_secrets,
-        "directory": applications.observe,
-        "managed-identities": managed_identities.observe,
-        "roles": access.observe,
+        "directory": partial(applications.observe, beyond=beyond),
+        "managed-identities": partial(managed_identities.observe, beyond=beyond),
+        "roles": partial(access.observe, beyond=beyond),
     }
     found: dict[str, Look] = {
         through: partial(_guarded, through, partial(observe, clients, fleet)) for through, observe in whole.items()
@@ -100,6 +111,14 @@ def looks(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> dict[str, 
         through = f"kubernetes:{cluster.name}"
         found[through] = partial(_guarded, through, partial(_inside, clients, fleet, cluster, beyond))
     return found
+
+
+def second_looks(clients: Clients, observed: Observed) -> dict[str, Look]:
+    """What is to be looked at after the first look: nothing, unless somebody unknown has access to our vaults."""
+    unknown = strangers(observed)
+    if not unknown:
+        return {}
+    return {"principals": partial(_guarded, "principals", partial(principals.observe, clients, unknown))}
 
 
 async def _inside(clients: Clients, fleet: Fleet, cluster: Cluster, beyond: bool) -> Observation:
@@ -121,4 +140,5 @@ async def _guarded(through: str, look: Look) -> Observation:
     try:
         return await look()
     except CloudError as error:
-        return Observation(unknown=(Unknown(through=through, reason=str(error)),))
+        failed = Unknown(through=through, reason=str(error), unreachable=error.code == UNREACHABLE)
+        return Observation(unknown=(failed,))

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from azure.mgmt.containerservice.models import ManagedCluster
 
 
+_OTHERS_WORK = frozenset({"Upgrading", "Scaling", "Starting", "Stopping", "Migrating", "Deleting"})
+"""Provisioning states that no change of ours brings about, and that may last for hours."""
+
+
 async def observe(clients: Clients, fleet: Fleet) -> Observation:
     """The AKS clusters of the fleet, by one list of the subscription."""
     wanted = [cluster for cluster in fleet.clusters if cluster.is_aks]
@@ -113,6 +117,7 @@ def _settings(wanted: ClusterSettings, item: ManagedCluster) -> ClusterSettings:
             "oidc_issuer": bool(oidc and oidc.enabled),
             "workload_identity": bool(identity and identity.enabled),
             "settled": item.provisioning_state != "Updating",
+            "busy": item.provisioning_state if item.provisioning_state in _OTHERS_WORK else None,
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from azure.mgmt.msi.models import Identity as AzureIdentity
 
 
-async def observe(clients: Clients, fleet: Fleet) -> Observation:
-    """The identities by one list of the subscription; their credentials by one list each, for want of a bulk read."""
+async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Observation:
+    """The identities by one list of the subscription; their credentials by one list each, for want of a bulk read.
+
+    Those that carry our mark and are not in the fleet are among them; their credentials only to look ``beyond``.
+    """
     wanted = [identity for identity in fleet.identities if identity.kind is IdentityKind.MANAGED_IDENTITY]
-    if not wanted:
+    if not wanted and not beyond:
         return Observation()
 
     async def everything() -> list[AzureIdentity]:
@@ -34,12 +38,18 @@ async def observe(clients: Clients, fleet: Fleet) -> Observation:
             return [item async for item in clients.arm.identities.user_assigned_identities.list_by_subscription()]
 
     there = {_address(item): item for item in await clients.patience.request(everything)}
-    pairs = [
-        (identity, there.get((str(identity.resource_group).lower(), identity.name.lower()))) for identity in wanted
+    addresses = {(str(identity.resource_group).lower(), identity.name.lower()): identity for identity in wanted}
+    present = [
+        _found(fleet, identity.name, str(identity.resource_group), there[address])
+        for address, identity in addresses.items()
+        if address in there
     ]
-    present = [(identity, item) for identity, item in pairs if item is not None]
-    credentials = await asyncio.gather(*(_credentials(clients, identity) for identity, _ in present))
-    identities = [_found(fleet, identity, item) for identity, item in present]
+    left = _leftovers(fleet, [item for address, item in there.items() if address not in addresses], wanted)
+    looked_into = [found.resource for found in (*present, *(left if beyond else ()))]
+    credentials = await asyncio.gather(
+        *(_credentials(clients, one) for one in looked_into if isinstance(one, ManagedIdentity))
+    )
+    identities = [*present, *left]
     return Observation(found=(*identities, *(found for of_one in credentials for found in of_one)))
 
 
@@ -82,7 +92,7 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
 
     async def delete() -> None:
         with translated(f"managed identity {identity.identity}"):
-            await clients.arm.identities.user_assigned_identities.delete(identity.resource_group, identity.identity)
+            await clients.arm.identities.user_assigned_identities.delete(identity.resource_group, identity.name)
 
     try:
         await clients.patience.request(delete)
@@ -90,19 +100,30 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
         return
 
 
-async def _credentials(clients: Clients, identity: Identity) -> list[Found]:
+async def _credentials(clients: Clients, identity: ManagedIdentity) -> list[Found]:
     operations = clients.arm.identities.federated_identity_credentials
-    group = str(identity.resource_group)
+    group = identity.resource_group
 
     async def everything() -> list[FederatedIdentityCredential]:
-        with translated(f"federated credentials of {identity.name}"):
+        with translated(f"federated credentials of {identity.identity}"):
             return [item async for item in operations.list(group, identity.name)]
 
     try:
         items = await clients.patience.request(everything)
     except Missing:  # deleted since the list
         return []
-    return [federation.found_on_managed_identity(identity.name, group, item) for item in items]
+    return [federation.found_on_managed_identity(identity.identity, group, item) for item in items]
+
+
+def _leftovers(fleet: Fleet, others: Iterable[AzureIdentity], wanted: Iterable[Identity]) -> list[Found]:
+    """Those of the others that carry our mark, under a name that no identity of the fleet has."""
+    names = {identity.name.lower() for identity in wanted}
+    found = []
+    for item in others:
+        if ownership.owner_by_tags(item.tags) == fleet.name:
+            group, name = (item.id or "").split("/")[4], item.name or ""
+            found.append(_found(fleet, f"{group}/{name}" if name.lower() in names else name, group, item))
+    return found
 
 
 def _address(item: AzureIdentity) -> tuple[str, str]:
@@ -111,11 +132,9 @@ def _address(item: AzureIdentity) -> tuple[str, str]:
     return (parts[4] if len(parts) > 4 else "", (item.name or "").lower())
 
 
-def _found(fleet: Fleet, identity: Identity, item: AzureIdentity) -> Found:
+def _found(fleet: Fleet, identity: str, group: str, item: AzureIdentity) -> Found:
     owner = ownership.owner_by_tags(item.tags)
-    resource = ManagedIdentity(
-        identity=identity.name, resource_group=str(identity.resource_group), location=item.location, owner=owner
-    )
+    resource = ManagedIdentity(identity=identity, resource_group=group, location=item.location, owner=owner)
     return Found(resource=resource, outputs=_outputs(item), ours=owner == fleet.name)
 
 

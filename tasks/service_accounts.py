@@ -25,7 +25,8 @@ _TOKEN_OF = "kubernetes.io/service-account.name"
 async def observe(clients: Clients, fleet: Fleet, cluster: Cluster, *, beyond: bool = False) -> Observation:
     """The ServiceAccounts of the fleet's workloads, by one list of the cluster, and the namespaces that they are in.
 
-    Where each is there, so is its namespace; else, and to look ``beyond``, one more list tells of the namespaces.
+    Where each is there, so is its namespace; else, and to look ``beyond``, one more list tells of the namespaces. What
+    else the lists have that carries the fleet's mark is brought home too.
     """
     accounts = {
         (workload.namespace, workload.service_account)
@@ -41,14 +42,13 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster, *, beyond: b
         _found_account(fleet, cluster, item)
         for item in await kubernetes.list(path_of("ServiceAccount", only))
         if not item["metadata"].get("deletionTimestamp")
-        and (_address(item) in accounts or (beyond and ownership.LABEL in _labels(item)))
+        and (_address(item) in accounts or ownership.owner_by_labels(_labels(item)) == fleet.name)
     ]
-    if beyond or len(found) < len(accounts):
+    if beyond or accounts.difference((one.namespace, one.name) for one in map(_account, found)):
         namespaces = [
             _found_namespace(fleet, cluster, item)
             for item in await kubernetes.list(path_of("Namespace"))
-            if item["metadata"]["name"] in names
-            or (beyond and ownership.owner_by_labels(item["metadata"].get("labels")))
+            if item["metadata"]["name"] in names or ownership.owner_by_labels(_labels(item)) == fleet.name
             if (item.get("status") or {}).get("phase") != "Terminating"
         ]
     else:
@@ -132,6 +132,11 @@ def _is_somebodys(item: dict[str, Any]) -> bool:
 
 def _address(item: dict[str, Any]) -> tuple[str, str]:
     return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _account(found: Found) -> ServiceAccount:
+    assert isinstance(found.resource, ServiceAccount)
+    return found.resource
 
 
 def _labels(item: dict[str, Any]) -> dict[str, str]:

@@ -61,6 +61,8 @@ async def verify(clients: Clients, fleet: Fleet, chain: Chain, patience_seconds:
 
 
 def _chain(fleet: Fleet, observed: Observed, workload: Workload, cluster_name: str) -> Chain:
+    if reason := observed.why_unreachable(f"kubernetes:{cluster_name}"):  # or each of its chains would wait for it
+        raise LookupError(reason)
     cluster, identity, check = fleet.cluster(cluster_name), fleet.identity(workload.identity), fleet.check(workload)
     if check is None:
         raise LookupError("its identity may read no secret of this file: name one in verify")

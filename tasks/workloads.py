@@ -25,7 +25,7 @@ _FEW = 10
 async def observe(clients: Clients, fleet: Fleet, cluster: Cluster, *, beyond: bool = False) -> Observation:
     """Our Deployments by one list of the cluster; wanted ones that are not among them are looked for unmarked.
 
-    To look ``beyond`` is to bring home our Deployments that the fleet no longer names, too.
+    Where the fleet has none in this cluster, there is a list only to look ``beyond``.
     """
     wanted = {
         (workload.namespace, workload.deployment.name)
@@ -40,9 +40,7 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster, *, beyond: b
     unseen = sorted(wanted.difference(items))
     for item in await _unmarked(kubernetes, unseen):
         items[_address(item)] = item
-    return Observation(
-        found=tuple(_found(fleet, cluster, item) for address, item in items.items() if beyond or address in wanted)
-    )
+    return Observation(found=tuple(_found(fleet, cluster, item) for item in items.values()))
 
 
 async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:

@@ -83,14 +83,14 @@ class Cloud:
         async with self.clients() as clients:
             return await observe(clients, fleet, beyond=beyond)
 
-    async def plan(self, fleet: Fleet) -> Plan:
+    async def plan(self, fleet: Fleet, *, prune: bool = False) -> Plan:
         """What reconcile would do now."""
-        return plan(fleet, await self.observe(fleet))
+        return plan(fleet, await self.observe(fleet, beyond=prune), prune=prune)
 
-    async def apply(self, fleet: Fleet) -> Plan:
+    async def apply(self, fleet: Fleet, *, prune: bool = False) -> Plan:
         """Reconcile without Prefect: plan, then carry out the changes in their order. Returns the plan."""
         async with self.clients() as clients:
-            planned = plan(fleet, await observe(clients, fleet))
+            planned = plan(fleet, await observe(clients, fleet, beyond=prune), prune=prune)
             outputs: dict[str, dict[str, str]] = {}
             for change in planned.changes:
                 outputs[change.key] = await chain.apply(clients, fleet, change, outputs)

@@ -39,6 +39,8 @@ class ClusterSettings(Resource):
     workload_identity: bool | None = None
     settled: bool = True
     """No update is under way. One may be ours, cut short: until it ends, tokens carry the former issuer."""
+    busy: str | None = None
+    """What somebody else does with the cluster just now, as AKS calls it: it takes no other operation beside that."""
 
     @property
     def key(self) -> str:
@@ -104,6 +106,7 @@ class RoleAssignment(Resource):
 
     kind: Literal["role-assignment"] = "role-assignment"
     identity: str
+    """Empty as found: an assignment tells only its principal."""
     vault: str
     role: str
     scope: str
@@ -112,11 +115,11 @@ class RoleAssignment(Resource):
 
     @property
     def title(self) -> str:
-        return f"{self.role} to {self.identity} on {self.vault}"
+        return f"{self.role} to {self.identity or self.principal_id} on {self.vault}"
 
     @property
     def key(self) -> str:
-        return f"role-assignment:{self.identity}/{self.vault}/{self.role}"
+        return f"role-assignment:{self.identity or self.principal_id}/{self.vault}/{self.role}"
 
     @property
     def place(self) -> str:

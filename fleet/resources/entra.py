@@ -62,9 +62,15 @@ class ManagedIdentity(Resource):
 
     kind: Literal["managed-identity"] = "managed-identity"
     identity: str
+    """The fleet's name for it; of one that the fleet has in another resource group, ``group/name``."""
     resource_group: str
     location: str
     owner: str | None
+
+    @property
+    def name(self) -> str:
+        """As Azure knows it."""
+        return self.identity.rpartition("/")[2]
 
     @property
     def key(self) -> str:
@@ -88,6 +94,7 @@ class FederatedIdentityCredential(Resource):
     resource_group: str | None = None
     """Of a managed identity."""
     cluster: str
+    """Empty as found: only the name may tell."""
     namespace: str
     service_account: str
     name: str | None = None
@@ -98,15 +105,20 @@ class FederatedIdentityCredential(Resource):
 
     @property
     def title(self) -> str:
+        if not self.cluster:
+            return f"{self.name} of {self.identity}"
         return f"{self.namespace}/{self.service_account} on {self.cluster}"
 
     @property
     def key(self) -> str:
+        """A found one does not tell its cluster; its name is unique on its identity."""
+        if not self.cluster:
+            return f"federated-credential:{self.identity}/{self.name}"
         return f"federated-credential:{self.identity}/{self.cluster}/{self.namespace}/{self.service_account}"
 
     @property
     def place(self) -> str:
-        return f"federated-credentials:{self.identity}"
+        return f"federated-credentials:{self.identity_kind}/{self.identity}"
 
     @property
     def seen_through(self) -> str:

@@ -13,11 +13,11 @@ from fleet.observed import Observed
 from fleet.plan import Plan, plan
 from fleet.spec import Fleet
 
+from .aftermath import applied
 from .worlds import (
     OTHER_FLEET,
     a_fleet,
     application,
-    applied,
     as_wanted,
     changed,
     empty,

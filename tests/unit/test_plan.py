@@ -9,16 +9,16 @@ import pytest
 from fleet import naming
 from fleet.observed import Found, Observed
 from fleet.plan import Action, Change, Hold, Plan, plan, shown
-from fleet.resources import FederatedIdentityCredential, Reference
+from fleet.resources import Reference
 from fleet.spec import Container, Fleet, ValueFrom, VaultAuthorization, WebhookDelivery
 
+from .aftermath import applied
 from .worlds import (
     OTHER_FLEET,
     TENANCY,
     a_fleet,
     aks,
     application,
-    applied,
     as_wanted,
     changed,
     deployment,
@@ -261,13 +261,19 @@ def test_a_credential_of_another_name_with_a_wrong_audience_is_updated_under_tha
     assert (change.action, change.resource.name) == (Action.UPDATE, "made-by-azwi")
 
 
-def test_a_rebuilt_cluster_gets_a_credential_of_its_own_and_the_old_one_stays() -> None:
+def test_a_cluster_that_is_being_upgraded_holds_what_depends_on_a_change_of_it_and_nothing_else() -> None:
+    fleet = a_fleet(clusters=[aks("one"), aks("two")], workloads=[workload("a"), workload("b", clusters=["two"])])
+    world = changed(as_wanted(fleet), "cluster", oidc_issuer=False, busy="Upgrading", outputs={})
+    planned = plan(fleet, without(world, "service-account"))
+    reasons = {hold.key: hold.reason for hold in planned.holds if hold.mistake}
+    assert list(reasons) == ["cluster:one"]
+    assert reasons["cluster:one"].startswith("the cluster is Upgrading, and takes no other change beside that")
+    assert [change.key for change in planned.changes] == ["service-account:two/space/b"]
+
+
+def test_a_cluster_that_is_being_upgraded_and_as_wanted_holds_nothing() -> None:
     fleet = a_fleet()
-    observed = changed(as_wanted(fleet), "cluster", outputs={"issuer": "https://issuer.example/rebuilt/"})
-    change = change_of(plan(fleet, observed), "federated-credential")
-    assert (change.action, change.resource.issuer) == (Action.CREATE, "https://issuer.example/rebuilt/")
-    after = applied(observed, [change])
-    assert len([found for found in after.found if isinstance(found.resource, FederatedIdentityCredential)]) == 2
+    assert plan(fleet, changed(as_wanted(fleet), "cluster", busy="Upgrading")).is_empty
 
 
 def test_credentials_of_others_on_the_same_identity_are_no_difference() -> None:

@@ -13,7 +13,8 @@ from fleet.resources import Reference, Resource
 from fleet.spec import Fleet
 from fleet.wanted import wanted
 
-from .worlds import applied, as_wanted, fleets, situations
+from .aftermath import applied
+from .worlds import as_wanted, fleets, situations
 
 Situation = tuple[Fleet, Observed]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleet.proof import Chain, Proof, admission_problems
+from fleet.proof import Chain, Proof, admission_problems, touched
 from fleet.resources import Resource
 from fleet.wanted import wanted
 
@@ -213,23 +213,23 @@ TOUCHING = [
 
 @pytest.mark.parametrize("key", TOUCHING)
 def test_a_change_of_a_link_touches_the_chain(key: str) -> None:
-    assert CHAIN.is_touched_by(objects()[key])
+    assert touched([objects()[key]])(CHAIN)
 
 
 @pytest.mark.parametrize("key", TOUCHING)
 def test_a_change_of_another_chains_link_does_not(key: str) -> None:
     elsewhere = CHAIN.model_copy(update={"cluster": "two", "identity": "bot", "vault": "safe"})
-    assert not elsewhere.is_touched_by(objects()[key])
+    assert not touched([objects()[key]])(elsewhere)
 
 
 def test_a_managed_identity_and_its_role_touch_the_chain() -> None:
     there = objects(identities=[managed("app", access=[{"vault": "vault", "roles": ["Reader"]}])])
-    assert CHAIN.is_touched_by(there["managed-identity:app"])
-    assert CHAIN.is_touched_by(there["role-assignment:app/vault/Reader"])
+    assert touched([there["managed-identity:app"]])(CHAIN)
+    assert touched([there["role-assignment:app/vault/Reader"]])(CHAIN)
 
 
 def test_a_preview_feature_alone_touches_no_chain() -> None:
-    assert not CHAIN.is_touched_by(objects(clusters=[aks(preview_features=["one"])])["feature:one"])
+    assert not touched([objects(clusters=[aks(preview_features=["one"])])["feature:one"]])(CHAIN)
 
 
 # Words

@@ -12,7 +12,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fleet.observed import Found, Observed, Tenancy, Unknown
-from fleet.plan import Change
 from fleet.resources import (
     AccessPolicy,
     Application,
@@ -133,12 +132,13 @@ def empty(**parts: Any) -> Observed:
     return Observed(tenancy=TENANCY, **parts)
 
 
-def as_wanted(fleet: Fleet) -> Observed:
-    """A world in which every object is as the fleet says."""
+def as_wanted(fleet: Fleet, clusters: str = "old") -> Observed:
+    """A world in which every object is as the fleet says, its ``clusters`` of this generation."""
     outputs: dict[str, dict[str, str]] = {}
     found = []
     for item in wanted(fleet, empty()):
-        outputs[item.resource.key] = invented(item.resource.key)
+        generation = clusters if item.resource.kind == "cluster" else "old"
+        outputs[item.resource.key] = invented(item.resource.key, generation)
         resource = item.resource.resolved(outputs)
         found.append(Found(resource=as_observed(resource), outputs=outputs[item.resource.key]))
     return empty(found=tuple(found))
@@ -174,6 +174,7 @@ def changed(observed: Observed, kind: str, *, outputs: dict[str, str] | None = N
         found=tuple(new if found is old else found for found in observed.found),
         unknown=observed.unknown,
         conflicts=observed.conflicts,
+        vanished=observed.vanished,
     )
 
 
@@ -185,7 +186,7 @@ def without(observed: Observed, *kinds: str) -> Observed:
 def only(observed: Observed, keep: Callable[[Found], bool]) -> Observed:
     """The world with only those objects that ``keep`` holds for."""
     found = tuple(found for found in observed.found if keep(found))
-    return empty(found=found, unknown=observed.unknown, conflicts=observed.conflicts)
+    return empty(found=found, unknown=observed.unknown, conflicts=observed.conflicts, vanished=observed.vanished)
 
 
 def unseen(observed: Observed, through: str, reason: str = "it did not answer") -> Observed:
@@ -195,16 +196,8 @@ def unseen(observed: Observed, through: str, reason: str = "it did not answer") 
         found=seen.found,
         unknown=(*observed.unknown, Unknown(through=through, reason=reason)),
         conflicts=observed.conflicts,
+        vanished=observed.vanished,
     )
-
-
-def applied(observed: Observed, changes: Iterable[Change], generation: str = "new") -> Observed:
-    """The world after the changes, in this order; new objects tell something new, old ones what they told."""
-    outputs: dict[str, dict[str, str]] = {}
-    for change in changes:
-        outputs[change.key] = {**invented(change.key, generation), **change.known}
-        observed = observed.with_applied([change.resource], outputs)
-    return observed
 
 
 # Fleets and worlds at random
@@ -296,9 +289,9 @@ def worlds(draw: st.DrawFn, fleet: Fleet) -> Observed:
             gone.add(key)
             if kind == "cluster":
                 conflicts[key] = "there is no such cluster"
-        elif fate == "drifts" and (drifts := _drifts(there)):
-            found.append(draw(st.sampled_from(drifts)))
-        elif fate == "is foreign" and (strangers := _foreign(there)):
+        elif fate == "drifts" and (drifted := drifts(there)):
+            found.append(draw(st.sampled_from(drifted)))
+        elif fate == "is foreign" and (strangers := foreign(there)):
             found.append(draw(st.sampled_from(strangers)))
         else:
             found.append(there)
@@ -309,7 +302,7 @@ def worlds(draw: st.DrawFn, fleet: Fleet) -> Observed:
     return observed
 
 
-def _drifts(found: Found) -> list[Found]:
+def drifts(found: Found) -> list[Found]:
     """The object with one field not as wanted."""
     resource = found.resource
     if isinstance(resource, ClusterSettings) and resource.oidc_issuer:
@@ -369,7 +362,7 @@ _FIELDS: Mapping[type[Resource], tuple[dict[str, Any], ...]] = {
 }
 
 
-def _foreign(found: Found) -> list[Found]:
+def foreign(found: Found) -> list[Found]:
     """The object as somebody else's: unmarked, or of another fleet."""
     if not isinstance(found.resource, Vault | Application | ManagedIdentity | Namespace | ServiceAccount | Deployment):
         return []

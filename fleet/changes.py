@@ -1,0 +1,80 @@
+"""A plan as values: its changes, what is held, and what was found beside them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field
+
+from .findings import Finding
+from .resources import AnyResource, Difference, Outputs, Reference
+from .spec import Model
+
+
+class Action(StrEnum):
+    """What a change does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RECOVER = "recover"
+    DELETE = "delete"
+
+
+class Change(Model):
+    """One step: printed by ``plan``, applied by ``reconcile``, kept in the run's artifact."""
+
+    action: Action
+    resource: AnyResource
+    """The object as it shall be; of a deletion, as it is."""
+    differences: tuple[Difference, ...] = ()
+    reason: str
+    after: tuple[str, ...] = ()
+    """Keys of the changes of this plan that must be applied before."""
+    after_proof: tuple[str, ...] = ()
+    """Keys of federated credentials: only when their chains are proven, and not in a run that proves nothing."""
+    known: dict[str, str] = Field(default_factory=dict)
+    """What is known of the existing object: its outputs, such as object_id. Empty where it is missing."""
+    group: str = ""
+    """With what it is read, see :class:`~fleet.grouping.Grouping`: ``workload:shop/checkout``, ``vault:shop-kv``."""
+
+    @property
+    def key(self) -> str:
+        """Unique within a plan."""
+        return self.resource.key
+
+    def resolved(self, outputs: Outputs) -> Self:
+        """This change with its references replaced by what earlier changes told. KeyError where one did not tell."""
+        told = tuple(
+            difference.model_copy(update={"new": outputs[difference.new.key][difference.new.output]})
+            if isinstance(difference.new, Reference)
+            else difference
+            for difference in self.differences
+        )
+        return self.model_copy(update={"resource": self.resource.resolved(outputs), "differences": told})
+
+
+class Hold(Model):
+    """A wanted object that is left alone, and why."""
+
+    key: str
+    reason: str
+    mistake: bool = True
+    """False where it only waits for another held object."""
+    group: str = ""
+    """As :attr:`Change.group`."""
+
+
+class Plan(Model):
+    """Changes in an order in which they can be applied, and what is held."""
+
+    fleet: str
+    changes: tuple[Change, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What should not be there, and stays: it makes no plan wrong."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to change and nothing held: the world is as the fleet says."""
+        return not self.changes and not self.holds
