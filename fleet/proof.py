@@ -94,7 +94,8 @@ def _link(resource: Resource) -> tuple[str, ...] | None:
         case Deployment():
             return ("workload", resource.cluster, resource.namespace, resource.service_account)
         case FederatedIdentityCredential():  # as it is found, it does not tell of which cluster it is
-            return ("subject", resource.namespace, resource.service_account)
+            subject = (resource.namespace, resource.service_account)
+            return ("workload", resource.cluster, *subject) if resource.cluster else ("subject", *subject)
         case Application() | ServicePrincipal() | ManagedIdentity():
             return ("identity", resource.identity)
         case Vault():
