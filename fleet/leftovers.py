@@ -208,7 +208,7 @@ class _Rest:
             f"{word} {resource.title} is ours, and the fleet names no such identity",
             "whom it trusts, and what it may do, outlive the fleet file",
         )
-        held_by = [each for each in self.trust.unwanted if each.on(kind, resource.identity)]
+        held_by = self.trust.unwanted_on(kind, resource.identity)
         if foreign := next((each for each in held_by if each.status is Status.FOREIGN), None):
             advice = (
                 f"it has a federated credential of somebody else's, {foreign.resource.name}: delete that by hand first"

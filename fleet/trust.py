@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
@@ -44,10 +44,6 @@ class Unwanted:
         """Whether it can be shown that it is needed no more."""
         return bool(self.replaced_by)
 
-    def on(self, kind: IdentityKind, identity: str) -> bool:
-        """Whether it is a credential of this identity."""
-        return (self.resource.identity_kind, self.resource.identity) == (kind, identity)
-
 
 class Trust:
     """The credentials that are wanted beside those that are there."""
@@ -79,6 +75,17 @@ class Trust:
             for found in self._observed.found
             if isinstance(found.resource, FederatedIdentityCredential) and id(found) not in self._matched
         ]
+
+    def unwanted_on(self, kind: IdentityKind, identity: str) -> Sequence[Unwanted]:
+        """Those of one identity."""
+        return self._unwanted_on.get((kind, identity), ())
+
+    @cached_property
+    def _unwanted_on(self) -> Mapping[tuple[IdentityKind, str], list[Unwanted]]:
+        by_identity: Mapping[tuple[IdentityKind, str], list[Unwanted]] = defaultdict(list)
+        for each in self.unwanted:
+            by_identity[each.resource.identity_kind, each.resource.identity].append(each)
+        return by_identity
 
     @cached_property
     def _holders(self) -> Mapping[tuple[IdentityKind, str], Found]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simulator.provenance import Provenance, doubt, rule
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _SOURCE = "wire/entra-apps.yaml service_principal"
 _KINDS = ("application", "servicePrincipal")
 """What :func:`get_by_ids` finds unless it is asked for some kinds only."""
+_MOST_IDS = 1000
 
 
 @rule("graph", "a service principal's members", Provenance.RECORDED, f"{_SOURCE} body")
@@ -249,11 +251,20 @@ async def organization(simulation: Simulation, request: Request) -> Response:
     return collection(request, "organization", [item], lambda each: each)
 
 
+@rule("graph", "getByIds takes at most 1,000 ids", Provenance.DOCUMENTED, "directoryobject-getbyids")
+@doubt("graph", "the text of getByIds' refusal of too many ids", "one of our own", "directoryobject-getbyids")
+def _refuse_too_many(ids: Sequence[str]) -> None:
+    if len(ids) > _MOST_IDS:
+        message = f"Too many ids: at most {_MOST_IDS} may be sent in one request."
+        raise bad_request(message)
+
+
 @ROUTES.add("POST", "/v1.0/directoryObjects/getByIds", Provenance.DOCUMENTED, "directoryobject-getbyids")
 @needs(READ)
 async def get_by_ids(simulation: Simulation, request: Request) -> Response:
     """Those of the ids that are a service principal or an application; the rest is left out."""
     sent = await received(request, graph_bodies.IDS)
+    _refuse_too_many(sent.get("ids") or ())
     now = simulation.clock.now()
     items: list[Json] = []
     wanted = {f"#microsoft.graph.{kind}".lower() for kind in sent.get("types") or _KINDS}

@@ -150,7 +150,7 @@ def test_every_hold_says_why(situation: Situation) -> None:
 
 
 @given(situations())
-def test_a_plan_never_deletes(situation: Situation) -> None:
+def test_where_nothing_is_left_over_a_plan_never_deletes(situation: Situation) -> None:
     assert all(change.action is not Action.DELETE for change in plan(*situation).changes)
 
 

@@ -7,6 +7,7 @@ import time
 
 from rich.console import Console
 
+from fleet.findings import Finding
 from fleet.observed import Observed
 from fleet.plan import Plan, plan
 from fleet.spec import Fleet
@@ -125,3 +126,58 @@ def test_a_plan_of_a_thousand_workloads_is_shown_at_once() -> None:
     shown = printed(planned, terminal=True)
     assert time.process_time() - before < 2  # some 0.1 s
     assert len(shown.splitlines()) < 100
+
+
+# Beside the plan
+
+
+def findings(count: int) -> list[Finding]:
+    """So many that look alike."""
+    return [
+        Finding(
+            key=f"application:old-{number}",
+            what=f"application old-{number} is ours",
+            danger="it outlives the fleet file",
+            advice="--prune takes it away",
+            prunable=True,
+        )
+        for number in range(count)
+    ]
+
+
+def test_what_was_found_beside_an_empty_plan_is_told_all_the_same() -> None:
+    assert printed(Plan(fleet="testing", findings=tuple(findings(1)))) == (
+        "Nothing to change.\n"
+        "\n"
+        "1 security finding beside this:\n"
+        "! application old-0 is ours. Danger: it outlives the fleet file. --prune takes it away.\n"
+    )
+
+
+def test_on_a_terminal_only_some_of_many_findings_are_told_and_all_of_them_in_a_file() -> None:
+    planned = Plan(fleet="testing", findings=tuple(findings(30)))
+    assert printed(planned).count("\n! ") == 30
+    shown = printed(planned, terminal=True)
+    assert shown.count("\n! ") == 10
+    assert shown.endswith("… and 20 more, all of them with --json\n")
+
+
+def test_what_goes_after_a_proof_is_read_after_what_comes_first_and_says_so() -> None:
+    fleet = a_fleet()
+    world = changed(as_wanted(fleet), "cluster", outputs={"issuer": "https://issuer.example/rebuilt/"})
+    shown = printed(plan(fleet, world))
+    assert "+ federate space/account on one\n" in shown
+    assert shown.splitlines()[-3].endswith("  is replaced, after the new one is proven")
+    assert shown.endswith("\n1 to create, 1 to delete\n")
+
+
+def test_what_is_kept_for_now_is_neither_done_nor_failed() -> None:
+    fleet = a_fleet()
+    world = changed(as_wanted(fleet), "cluster", outputs={"issuer": "https://issuer.example/rebuilt/"})
+    planned = plan(fleet, world)
+    file = io.StringIO()
+    show_plan(
+        Console(file=file, width=200), planned, "Applied", done=True, waiting={planned.changes[-1].key: "unproven"}
+    )
+    assert "· remove federated-credential" in file.getvalue()
+    assert file.getvalue().endswith("\n1 created, 1 kept for now\n")

@@ -281,3 +281,9 @@ async def test_the_operator_is_in_the_directory_too(calm: Cloud) -> None:
     assert [one["id"] for one in (await calm.graph("GET", query)).json()["value"]] == [OPERATOR_OBJECT]
     found = await calm.graph("POST", "/directoryObjects/getByIds", {"ids": [OPERATOR_OBJECT, "nobody"]})
     assert [one["@odata.type"] for one in found.json()["value"]] == ["#microsoft.graph.servicePrincipal"]
+
+
+@pytest.mark.parametrize(("count", "status"), [(1000, 200), (1001, 400)])
+async def test_a_thousand_ids_are_looked_up_at_once_and_no_more(calm: Cloud, count: int, status: int) -> None:
+    ids = [f"nobody-{number}" for number in range(count)]
+    assert (await calm.graph("POST", "/directoryObjects/getByIds", {"ids": ids})).status_code == status

@@ -13,6 +13,7 @@ import yaml
 from fleet.files import load
 from fleet.plan import Plan
 from fleet.spec import Fleet
+from tasks import principals
 from tests.conftest import Cloud, running_cloud
 from tests.integration.chain.test_partial_teardown import FLEET, GROUP, assert_proven, two_clusters
 
@@ -210,3 +211,14 @@ async def test_after_pruning_there_is_nothing_left_to_do_and_what_stays_is_told_
 
 async def test_the_rest_of_the_fleet_is_proven(story: Story) -> None:
     await assert_proven(story.cloud, story.fleet, 3)
+
+
+async def test_principals_are_looked_up_by_the_thousand(story: Story) -> None:
+    ids = [f"nobody-{number}" for number in range(1_001)]
+    async with story.cloud.clients() as clients:
+        clients.tenancy = (await story.cloud.observe(story.fleet)).tenancy
+        asked = len(story.cloud.journal.entries)
+        seen = await principals.observe(clients, [*ids, clients.operator_id])
+    assert seen.vanished == tuple(ids)
+    paths = [entry.path for entry in story.cloud.journal.entries[asked:]]
+    assert len([path for path in paths if path.endswith("/getByIds")]) == 2
