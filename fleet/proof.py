@@ -66,7 +66,7 @@ class Chain(Model):
                 ("cluster", *place[:1]),
                 ("namespace", *place[:2]),
                 ("workload", *place),
-                ("subject", *place[1:]),
+                ("trust", self.identity, *place[1:]),
                 ("identity", self.identity),
                 ("vault", self.vault),
                 ("secret", self.vault, self.secret),
@@ -94,8 +94,7 @@ def _link(resource: Resource) -> tuple[str, ...] | None:
         case Deployment():
             return ("workload", resource.cluster, resource.namespace, resource.service_account)
         case FederatedIdentityCredential():  # as it is found, it does not tell of which cluster it is
-            subject = (resource.namespace, resource.service_account)
-            return ("workload", resource.cluster, *subject) if resource.cluster else ("subject", *subject)
+            return ("trust", resource.identity, resource.namespace, resource.service_account)
         case Application() | ServicePrincipal() | ManagedIdentity():
             return ("identity", resource.identity)
         case Vault():
