@@ -107,6 +107,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl get --raw /healthz", says="^ok$"),
         Row("kubectl get --raw /healthz/", code=1, says=r"\(NotFound\): the server could not find the requested"),
         Row("kubectl get --raw /apis/cert-manager.io/v1", code=1, says=r"\(NotFound\): the server could not"),
+        Row("kubectl get --raw /.well-known/openid-configuration", says='"jwks_uri":"https://'),
         Row("kubectl get --raw /openid/v1/jwks", says='"kty":"RSA"'),
     ),
     "refusals": (

@@ -63,7 +63,11 @@ async def test_an_application_is_read_and_deleted_by_its_client_id(graph: GraphS
 async def test_an_application_is_found_in_the_bin_and_taken_out_for_good(graph: GraphServiceClient) -> None:
     application = await made(graph, "to-the-bin")
     await graph.applications.by_application_id(application.id or "").delete()
-    binned = graph.directory.deleted_items.by_directory_object_id(application.id or "")
+    deleted = graph.directory.deleted_items
+    listed = await deleted.graph_application.get()
+    assert listed is not None
+    assert application.id in [one.id for one in listed.value or ()]
+    binned = deleted.by_directory_object_id(application.id or "")
     found = await binned.get()
     assert found is not None
     assert found.deleted_date_time is not None
