@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -20,9 +21,12 @@ from .rude import RUDE
 from .switches import Switch
 from .touched import name_of
 
-_NEAREST, _WIDEST = 8, 4
+_NEAREST, _ALIKE, _WIDEST = 10, 4, 4
 """Of the tests of flows and clients that apply a rule: how many that seem to be about it, or to be about little else,
-are asked; and then how many that apply the most rules of all, since these look at the whole chain."""
+are asked, and how many of these from one file; and then how many that apply the most rules of all, each from another
+file, since these look at the whole chain."""
+_FEW, _WORD = 10, 4
+"""To so many rules that a test applies none are added; and how many times nearer one word makes it."""
 _SECONDS = 20
 """Of one test at least: a rule that is off may leave a client waiting, which is noticed too."""
 _SLOWER = 4
@@ -68,7 +72,8 @@ def judge(
     tests = list(tests)
     _import(tests)
     concerned = [[test for test in tests if name_of(switch.rule) in test.rules] for switch in switches]
-    orders = [_in_order(switch.name, own) for switch, own in zip(switches, concerned, strict=True)]
+    dear = _dear(tests)
+    orders = [_in_order(switch.name, own, dear) for switch, own in zip(switches, concerned, strict=True)]
     verdicts: dict[int, Verdict] = {}
     for at, red in _in_forks([(switch.throw, order) for switch, order in zip(switches, orders, strict=True)], jobs):
         verdicts[at] = _verdict(switches[at], red, len(concerned[at]))
@@ -132,7 +137,7 @@ def _in_forks(tasks: Sequence[tuple[Callable[[], None], _Order]], jobs: int) -> 
 
 def _import(tests: Iterable[Test]) -> None:
     """Once here, so that the forked processes need not."""
-    files = sorted(file for file in {test.name.partition("::")[0] for test in tests} if (ROOT / file).exists())
+    files = sorted(file for file in {test.file for test in tests} if (ROOT / file).exists())
     with _silence():
         pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *OPTIONS, *files])
 
@@ -153,17 +158,39 @@ def _fork(throw: Callable[[], None], order: _Order) -> tuple[int, int]:
         os._exit(0)
 
 
-def _in_order(name: str, concerned: Sequence[Test]) -> _Order:
+def _in_order(name: str, concerned: Sequence[Test], dear: Mapping[str, float]) -> _Order:
     """Those of flows and clients before those of the wire contract, and the nearest to the rule first."""
-    ours = sorted((test for test in concerned if test.kind != "contract"), key=partial(_distance, name))
-    widest = sorted(ours[_NEAREST:], key=lambda test: len(test.rules), reverse=True)[:_WIDEST]
-    contract = sorted((test for test in concerned if test.kind == "contract"), key=partial(_distance, name))
-    return [ours[:_NEAREST] + widest, contract]
+    near = partial(_distance, name, dear)
+    ours = sorted((test for test in concerned if test.kind != "contract"), key=near)
+    nearest = _of_each_file(ours, _ALIKE)[:_NEAREST]
+    others = sorted((test for test in ours if test not in nearest), key=lambda test: len(test.rules), reverse=True)
+    contract = sorted((test for test in concerned if test.kind == "contract"), key=near)
+    return [nearest + _of_each_file(others, 1)[:_WIDEST], contract]
 
 
-def _distance(name: str, test: Test) -> tuple[int, float]:
-    """The more words a test shares with the rule the nearer it is; then the fewer rules it applies, and the quicker."""
-    return -len(_words(name) & _words(test.name.partition("::")[2])), len(test.rules) + test.seconds
+def _of_each_file(tests: Iterable[Test], most: int) -> list[Test]:
+    """The first so many tests of each file, in their order."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for test in tests:
+        seen[test.file] += 1
+        if seen[test.file] <= most:
+            kept.append(test)
+    return kept
+
+
+def _dear(tests: Iterable[Test]) -> dict[str, float]:
+    """By file the seconds of its longest test: mostly the first, which has set up what all of them share."""
+    seconds: dict[str, float] = {}
+    for test in tests:
+        seconds[test.file] = max(seconds.get(test.file, 0.0), test.seconds)
+    return seconds
+
+
+def _distance(name: str, dear: Mapping[str, float], test: Test) -> float:
+    """The quicker a test is and the fewer rules it applies, the nearer; and above all, the more words it shares."""
+    shared = len(_words(name) & _words(test.name.partition("::")[2]))
+    return float((dear[test.file] + test.seconds) * (_FEW + len(test.rules)) / _WORD**shared)
 
 
 def _words(text: str) -> set[str]:

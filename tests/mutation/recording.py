@@ -42,6 +42,11 @@ class Test:
     rules: frozenset[str]
 
     @property
+    def file(self) -> str:
+        """Where it stands."""
+        return self.name.partition("::")[0]
+
+    @property
     def kind(self) -> str:
         """Of :data:`KINDS`."""
         return kind_of(self.name)
