@@ -109,6 +109,12 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl get --raw /apis/cert-manager.io/v1", code=1, says=r"\(NotFound\): the server could not"),
         Row("kubectl get --raw /.well-known/openid-configuration", says='"jwks_uri":"https://'),
         Row("kubectl get --raw /openid/v1/jwks", says='"kty":"RSA"'),
+        Row("kubectl create namespace raw"),
+        Row("kubectl apply -f -", given=secret("raw", "ordered")),
+        Row(  # as text it can be compared with what a real cluster has written
+            "kubectl get --raw /api/v1/namespaces/raw/secrets/ordered",
+            says=r'^\{"kind":"Secret","apiVersion":"v1","metadata":\{"name":"ordered","namespace":"raw","uid":',
+        ),
     ),
     "refusals": (
         Row("kubectl create namespace refused"),
@@ -123,6 +129,11 @@ STORIES: dict[str, tuple[Row, ...]] = {
             'kubectl -n refused patch deployment web -p \'{"spec":{"strategy":{"$retainKeys":"type"}}}\'',
             code=1,
             says=r"\(BadRequest\): invalid strategic merge patch: \$retainKeys has a value of the wrong type",
+        ),
+        Row(
+            'kubectl -n refused patch deployment web --type merge -p \'{"spec":{"replicas":"many"}}\'',
+            code=1,
+            says=r'patch: Invalid value: "\{.*many.*: json: cannot unmarshal string into .*replicas of type int32',
         ),
         Row(
             "kubectl create -f -",
@@ -204,6 +215,11 @@ STORIES: dict[str, tuple[Row, ...]] = {
             ),
             answer=["azwi-proxy", [{"containerPort": 8000, "protocol": "TCP"}], "azwi-proxy-init"],
             at=("spec.initContainers.0.name", "spec.initContainers.0.ports", "spec.initContainers.1.name"),
+        ),
+        Row(
+            "kubectl create -f - --dry-run=server -o jsonpath={.spec.volumes[*].name}",
+            given=pod("kube-system", "of-aks", metadata="labels: {azure.workload.identity/use: 'true'}"),
+            says=r"^kube-api-access-\w+$",
         ),
         Row("helm uninstall hook -n hook"),
     ),
