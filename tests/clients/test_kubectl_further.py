@@ -53,6 +53,8 @@ spec:
 """
 
 
+DEAF = ("sh", "-c", "trap : TERM; while :; do sleep 0.2; done")
+"""A command that does not end when it is asked to."""
 LABELLED = pod("away", "first", metadata="labels: {azure.workload.identity/use: 'true'}")
 LOGGED_OUT = r"must be logged in|\(Unauthorized\)|provide credentials"
 STORIES: dict[str, tuple[Row, ...]] = {
@@ -74,6 +76,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl -n held get secret token -o go-template='\"{{.data.token | base64decode}}\"'", keep="token"),
         Row("kubectl config set-credentials of-secret --token $token"),
         Row("kubectl --user of-secret auth whoami", says="system:serviceaccount:held:wi"),
+        Row("kubectl --user of-secret -n held get secrets", code=1, says=r"\(Forbidden\): .* cannot list resource"),
         Row("kubectl -n held delete serviceaccount wi"),
         Row("kubectl -n held wait secret/token --for delete --timeout 20s"),
         Row("kubectl --user of-secret auth whoami", code=1, says=LOGGED_OUT),
@@ -153,6 +156,53 @@ STORIES: dict[str, tuple[Row, ...]] = {
             given=pod("refused", "windows", rest="os: {name: windows}\n  securityContext: {runAsUser: 1}"),
             code=1,
             says="spec.securityContext.runAsUser: Forbidden: cannot be set for a windows pod",
+        ),
+    ),
+    "what is kept": (
+        Row("kubectl create namespace kept"),
+        Row("kubectl create -f -", given=pod("kept", "plain")),
+        Row("kubectl -n kept get pod plain -o jsonpath={.spec.containers[0].command}", says="^$"),
+        Row("kubectl -n kept create service clusterip front --tcp 80"),
+        Row("kubectl -n kept get service front -o jsonpath={.spec.clusterIP}", says=r"^10\.0\.\d+\.\d+$"),
+        Row(
+            "kubectl create -f -",
+            given=pod("kept", "owned", metadata="ownerReferences: [{apiVersion: v1, kind: Pod, name: plain, uid: ''}]"),
+            code=1,
+            says='metadata.ownerReferences.uid: Invalid value: "": must not be empty',
+        ),
+        Row(
+            "kubectl create -f -",
+            given=pod(
+                "kept",
+                "pathless",
+                rest="volumes: [{name: files, configMap: {name: none, items: [{key: one, path: ''}]}}]",
+            ),
+            code=1,
+            says=r"spec.volumes\[0\].configMap.items\[0\].path: Required value",
+        ),
+        Row(
+            "kubectl apply -f - --server-side --validate=false",
+            given=secret("kept", "misspelt") + "tpye: Opaque\n",
+            code=1,
+            says=r"\.tpye: field not declared in schema",
+        ),
+        Row("kubectl get --raw /apis/apps/v1/nothing", code=1, says=r"\(NotFound\): the server could not find the req"),
+        Row("kubectl create -f -", given=pod("kept", "lingers", *DEAF, rest="terminationGracePeriodSeconds: 3000")),
+        Row("kubectl -n kept wait pod/lingers --for condition=Ready --timeout 30s"),
+        Row("kubectl -n kept delete pod lingers --wait=false"),
+        Row("kubectl -n kept get pod lingers", says=r"lingers +1/1 +Terminating"),
+        Row("kubectl -n kept delete pod lingers --force --grace-period 0"),
+        Row(
+            "kubectl create -f -",
+            given=pod("kept", "of-nobody", rest="serviceAccountName: nobody"),
+            code=1,
+            says='error looking up service account kept/nobody: serviceaccount "nobody" not found',
+        ),
+        Row(
+            "kubectl create -f - --validate=false",
+            given=pod("kept", "lasting", rest="activeDeadlineSeconds: long"),
+            code=1,
+            says=r"\(BadRequest\): .*json: cannot unmarshal string into Go struct field PodSpec",
         ),
     ),
     "logs": (

@@ -197,6 +197,45 @@ async def test_the_python_client_applies_and_lists(python_client: Any) -> None:
     assert (error.value.status, json.loads(error.value.body)["reason"]) == (404, "NotFound")
 
 
+async def test_the_python_client_deletes_no_successor_of_the_same_name(python_client: Any) -> None:
+    core = kubernetes_client.CoreV1Api(python_client)
+    bodies = [{"metadata": {"name": "again"}}] * 2
+    first = await core.create_namespaced_config_map("f1", bodies[0])
+    await core.delete_namespaced_config_map("again", "f1")
+    await core.create_namespaced_config_map("f1", bodies[1])
+    only_the_first = kubernetes_client.V1DeleteOptions(
+        preconditions=kubernetes_client.V1Preconditions(uid=first.metadata.uid)
+    )
+    with pytest.raises(kubernetes_client.ApiException) as refusal:
+        await core.delete_namespaced_config_map("again", "f1", body=only_the_first)
+    assert refusal.value.status == 409
+    assert await core.read_namespaced_config_map("again", "f1")
+
+
+ILL_ASKED: dict[str, tuple[dict[str, Any], int]] = {
+    "a match of no such kind": ({"resource_version": "1", "resource_version_match": "Nearly"}, 422),
+    "a watch of negative length": ({"watch": True, "timeout_seconds": -1}, 400),
+}
+
+
+@pytest.mark.parametrize("what", ILL_ASKED)
+async def test_the_python_client_is_told_what_is_wrong_with_a_list(python_client: Any, what: str) -> None:
+    asked, status = ILL_ASKED[what]
+    with pytest.raises(kubernetes_client.ApiException) as refusal:
+        await kubernetes_client.CoreV1Api(python_client).list_namespaced_config_map("f1", **asked)
+    assert refusal.value.status == status
+
+
+async def test_the_python_client_is_told_what_is_wrong_with_the_lines_it_wants(python_client: Any) -> None:
+    core = kubernetes_client.CoreV1Api(python_client)
+    await core.create_namespaced_pod(
+        "f1", {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    )
+    with pytest.raises(kubernetes_client.ApiException, match="must be greater than or equal to 0") as refusal:
+        await core.read_namespaced_pod_log("p", "f1", tail_lines=-1)
+    assert refusal.value.status == 422
+
+
 async def test_the_python_client_goes_on_with_a_list_that_has_expired(
     python_client: Any, simulation: OneCluster, cluster: Cluster
 ) -> None:
