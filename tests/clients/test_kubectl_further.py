@@ -111,7 +111,8 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl get --raw /healthz/", code=1, says=r"\(NotFound\): the server could not find the requested"),
         Row("kubectl get --raw /apis/cert-manager.io/v1", code=1, says=r"\(NotFound\): the server could not"),
         Row("kubectl get --raw /.well-known/openid-configuration", says='"jwks_uri":"https://'),
-        Row("kubectl get --raw /openid/v1/jwks", says='"kty":"RSA"'),
+        Row("kubectl get --raw /openid/v1/jwks", says=r'"kty":"RSA","kid":"[\w-]{43}"'),
+        Row("kubectl get namespaces -v=8", says="Audit-Id: .*"),
         Row("kubectl create namespace raw"),
         Row("kubectl apply -f -", given=secret("raw", "ordered")),
         Row(  # as text it can be compared with what a real cluster has written
@@ -160,7 +161,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
     ),
     "what is kept": (
         Row("kubectl create namespace kept"),
-        Row("kubectl create -f -", given=pod("kept", "plain")),
+        Row("kubectl create -f - -o jsonpath={.status.phase}", given=pod("kept", "plain"), says="^Pending$"),
         Row("kubectl -n kept get pod plain -o jsonpath={.spec.containers[0].command}", says="^$"),
         Row("kubectl -n kept create service clusterip front --tcp 80"),
         Row("kubectl -n kept get service front -o jsonpath={.spec.clusterIP}", says=r"^10\.0\.\d+\.\d+$"),
@@ -192,6 +193,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl -n kept delete pod lingers --wait=false"),
         Row("kubectl -n kept get pod lingers", says=r"lingers +1/1 +Terminating"),
         Row("kubectl -n kept delete pod lingers --force --grace-period 0"),
+        Row("kubectl -n nowhere create serviceaccount one", code=1, says='namespaces "nowhere" not found'),
         Row(
             "kubectl create -f -",
             given=pod("kept", "of-nobody", rest="serviceAccountName: nobody"),

@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 import yaml
 from kubernetes.aio import client as kubernetes_client
+from kubernetes.aio import watch as kubernetes_watch
 from one_cluster import TOKEN, OneCluster
 
 from simulator.authority import Authority
@@ -234,6 +235,21 @@ async def test_the_python_client_is_told_what_is_wrong_with_the_lines_it_wants(p
     with pytest.raises(kubernetes_client.ApiException, match="must be greater than or equal to 0") as refusal:
         await core.read_namespaced_pod_log("p", "f1", tail_lines=-1)
     assert refusal.value.status == 422
+
+
+async def test_the_python_client_sees_go_what_leaves_its_selector(python_client: Any) -> None:
+    core = kubernetes_client.CoreV1Api(python_client)
+    await core.create_namespaced_config_map("f1", {"metadata": {"name": "one", "labels": {"ours": "yes"}}})
+    seen = []
+    async with kubernetes_watch.Watch().stream(
+        core.list_namespaced_config_map, "f1", label_selector="ours=yes", timeout_seconds=10
+    ) as events:
+        async for event in events:
+            seen.append(event["type"])
+            if len(seen) == 2:
+                break
+            await core.patch_namespaced_config_map("one", "f1", {"metadata": {"labels": {"ours": "no"}}})
+    assert seen == ["ADDED", "DELETED"]
 
 
 async def test_the_python_client_goes_on_with_a_list_that_has_expired(
