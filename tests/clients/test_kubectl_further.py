@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import time
+
 import pytest
 
 from tests.clients.story import Row, tell
@@ -161,7 +164,11 @@ STORIES: dict[str, tuple[Row, ...]] = {
     ),
     "what is kept": (
         Row("kubectl create namespace kept"),
-        Row("kubectl create -f - -o jsonpath={.status.phase}", given=pod("kept", "plain"), says="^Pending$"),
+        Row(
+            "kubectl create -f - -o jsonpath={.status.phase}/{.status.qosClass}",
+            given=pod("kept", "plain"),
+            says="^Pending/BestEffort$",
+        ),
         Row("kubectl -n kept get pod plain -o jsonpath={.spec.containers[0].command}", says="^$"),
         Row("kubectl -n kept create service clusterip front --tcp 80"),
         Row("kubectl -n kept get service front -o jsonpath={.spec.clusterIP}", says=r"^10\.0\.\d+\.\d+$"),
@@ -289,3 +296,18 @@ def test_kubectl_attaches_to_what_a_container_prints(inside: Terminal) -> None:
     inside.succeeds("kubectl create -f -", given=talks)
     inside.succeeds("kubectl -n attached wait pod/talks --for condition=Ready --timeout 30s")
     inside.follows("kubectl -n attached attach talks", until="tick")
+
+
+def test_a_pods_token_is_bound_to_it_and_renewed_before_it_ends(inside: Terminal) -> None:
+    inside.succeeds("kubectl create namespace renewed")
+    inside.succeeds("kubectl create -f -", given=pod("renewed", "lasting", *DEAF))
+    inside.succeeds("kubectl -n renewed wait pod/lasting --for condition=Ready --timeout 30s")
+    reading = "kubectl -n renewed exec lasting -- cat /var/run/secrets/kubernetes.io/serviceaccount/token"
+    first = inside.succeeds(reading).out
+    claims = first.split(".")[1]
+    assert '"pod":{"name":"lasting"' in base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)).decode()
+    inside.cloud.simulator.simulation.clock.step(3000)
+    deadline = time.monotonic() + 15
+    while inside.succeeds(reading).out == first:
+        assert time.monotonic() < deadline, "the token has stayed the same"
+        time.sleep(0.2)
