@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
+from typing import Any
 
 import pytest
 
@@ -200,6 +202,13 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl -n kept delete pod lingers --wait=false"),
         Row("kubectl -n kept get pod lingers", says=r"lingers +1/1 +Terminating"),
         Row("kubectl -n kept delete pod lingers --force --grace-period 0"),
+        Row(
+            "kubectl create -f -",
+            given=pod("kept", "urgent", rest="priorityClassName: none"),
+            code=1,
+            says=r"\(Forbidden\): .*no PriorityClass with name none was found",
+        ),
+        Row("kubectl -n kept create serviceaccount Two", code=1, says='metadata.name: Invalid value: "Two"'),
         Row("kubectl -n nowhere create serviceaccount one", code=1, says='namespaces "nowhere" not found'),
         Row(
             "kubectl create -f -",
@@ -304,10 +313,53 @@ def test_a_pods_token_is_bound_to_it_and_renewed_before_it_ends(inside: Terminal
     inside.succeeds("kubectl -n renewed wait pod/lasting --for condition=Ready --timeout 30s")
     reading = "kubectl -n renewed exec lasting -- cat /var/run/secrets/kubernetes.io/serviceaccount/token"
     first = inside.succeeds(reading).out
-    claims = first.split(".")[1]
-    assert '"pod":{"name":"lasting"' in base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)).decode()
+    middle = first.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    assert claims["kubernetes.io"]["pod"]["name"] == "lasting"
+    assert [audience[:8] for audience in claims["aud"]] == ["https://"]
     inside.cloud.simulator.simulation.clock.step(3000)
     deadline = time.monotonic() + 15
     while inside.succeeds(reading).out == first:
         assert time.monotonic() < deadline, "the token has stayed the same"
         time.sleep(0.2)
+
+
+SIDECARS = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata: {name: zz-sidecars}
+webhooks:
+- name: sidecars.example.org
+  clientConfig: {service: {name: sidecars, namespace: meshed}}
+  rules: [{operations: [CREATE], apiGroups: [""], apiVersions: [v1], resources: [pods]}]
+  objectSelector: {matchLabels: {mesh: "yes"}}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+"""
+
+
+async def add_sidecar(review: dict[str, Any]) -> dict[str, Any]:
+    """What a service mesh's webhook does."""
+    operation = {"op": "add", "path": "/spec/containers/-", "value": {"name": "sidecar", "image": "nginx:1"}}
+    patch = base64.b64encode(json.dumps([operation]).encode()).decode()
+    return {"response": {"uid": review["request"]["uid"], "allowed": True, "patchType": "JSONPatch", "patch": patch}}
+
+
+def test_a_sidecar_that_another_webhook_adds_later_has_the_identity_too(inside: Terminal) -> None:
+    tell(inside, [NEW_REPOSITORY, NEW_WEBHOOK, Row("kubectl create namespace meshed")])
+    (cluster,) = inside.cloud.simulator.simulation.clusters.values()
+    cluster.webhook_backends["meshed/sidecars"] = add_sidecar
+    labels = "labels: {azure.workload.identity/use: 'true', mesh: 'yes'}"
+    tell(
+        inside,
+        [
+            Row("kubectl create -f -", given=SIDECARS),
+            Row(
+                "kubectl create -f - --dry-run=server -o jsonpath={.spec.containers[1].env[*].name}",
+                given=pod("meshed", "with-sidecar", metadata=labels),
+                says="AZURE_FEDERATED_TOKEN_FILE",
+            ),
+            Row("kubectl delete mutatingwebhookconfiguration zz-sidecars"),
+            Row("helm uninstall hook -n hook"),
+        ],
+    )

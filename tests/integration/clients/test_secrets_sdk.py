@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.keyvault.secrets import SecretClient
-from sdk_operator import Operator, told
+from sdk_operator import GROUP, REGION, Operator, told
 
 from simulator.throttling import Limit
 from tests.clients.served import ServedCloud
@@ -47,6 +47,35 @@ def test_a_deleted_secrets_name_stays_taken_until_it_is_recovered(secrets: Secre
         secrets.set_secret("binned", "another")
     secrets.begin_recover_deleted_secret("binned").wait()
     assert secrets.get_secret("binned").value == "value"
+
+
+@pytest.mark.parametrize(("name", "value"), [("large", "x" * 30_000), ("under_score", "value")])
+def test_what_a_vault_does_not_keep_is_refused(secrets: SecretClient, name: str, value: str) -> None:
+    with pytest.raises(HttpResponseError) as refusal:
+        secrets.set_secret(name, value)
+    assert told(refusal.value) == (400, "BadParameter")
+
+
+def test_without_an_access_policy_not_even_the_vaults_owner_reads(operator: Operator) -> None:
+    properties = {"tenantId": operator.tenant, "sku": {"family": "A", "name": "standard"}, "accessPolicies": []}
+    properties["enableRbacAuthorization"] = False
+    body = {"location": REGION, "properties": properties}
+    vault = operator.vaults.vaults.begin_create_or_update(GROUP, "kv-of-policies", body).result()
+    with (
+        SecretClient(vault.properties.vault_uri, operator.credential, retry_total=0) as secrets,
+        pytest.raises(HttpResponseError) as refusal,
+    ):
+        secrets.get_secret("none")
+    assert refusal.value.status_code == 403
+
+
+def test_a_vault_that_is_closed_to_the_public_refuses(operator: Operator) -> None:
+    secrets = operator.secrets("kv-closed")
+    secrets.set_secret("one", "value")
+    closed = {"properties": {"publicNetworkAccess": "Disabled"}}
+    operator.vaults.vaults.update(GROUP, "kv-closed", closed)
+    with pytest.raises(HttpResponseError, match=r"[Pp]ublic network access is disabled"):
+        secrets.get_secret("one")
 
 
 def test_an_elder_sdk_hears_nothing_of_days_to_recover_in(operator: Operator, secrets: SecretClient) -> None:

@@ -200,8 +200,9 @@ async def test_the_python_client_applies_and_lists(python_client: Any) -> None:
 
 async def test_the_python_client_deletes_no_successor_of_the_same_name(python_client: Any) -> None:
     core = kubernetes_client.CoreV1Api(python_client)
-    bodies = [{"metadata": {"name": "again"}}] * 2
+    bodies = [{"metadata": {"name": "again"}, "data": {"number": number}} for number in ("1", "2")]
     first = await core.create_namespaced_config_map("f1", bodies[0])
+    assert first.metadata.managed_fields[0].manager == "OpenAPI-Generator", "as the client calls itself"
     await core.delete_namespaced_config_map("again", "f1")
     await core.create_namespaced_config_map("f1", bodies[1])
     only_the_first = kubernetes_client.V1DeleteOptions(
@@ -213,18 +214,17 @@ async def test_the_python_client_deletes_no_successor_of_the_same_name(python_cl
     assert await core.read_namespaced_config_map("again", "f1")
 
 
-ILL_ASKED: dict[str, tuple[dict[str, Any], int]] = {
-    "a match of no such kind": ({"resource_version": "1", "resource_version_match": "Nearly"}, 422),
-    "a watch of negative length": ({"watch": True, "timeout_seconds": -1}, 400),
+ILL_ASKED: dict[str, tuple[dict[str, Any], str]] = {
+    "a match of no such kind": ({"resource_version": "1", "resource_version_match": "Nearly"}, "Nearly"),
+    "a watch of negative length": ({"watch": True, "timeout_seconds": -1}, "timeoutSeconds: Invalid value: -1"),
 }
 
 
 @pytest.mark.parametrize("what", ILL_ASKED)
 async def test_the_python_client_is_told_what_is_wrong_with_a_list(python_client: Any, what: str) -> None:
-    asked, status = ILL_ASKED[what]
-    with pytest.raises(kubernetes_client.ApiException) as refusal:
+    asked, words = ILL_ASKED[what]
+    with pytest.raises(kubernetes_client.ApiException, match=words):
         await kubernetes_client.CoreV1Api(python_client).list_namespaced_config_map("f1", **asked)
-    assert refusal.value.status == status
 
 
 async def test_the_python_client_is_told_what_is_wrong_with_the_lines_it_wants(python_client: Any) -> None:
