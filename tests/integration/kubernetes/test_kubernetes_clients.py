@@ -203,7 +203,8 @@ async def test_the_python_client_deletes_no_successor_of_the_same_name(python_cl
     bodies = [{"metadata": {"name": "again"}, "data": {"number": number}} for number in ("1", "2")]
     first = await core.create_namespaced_config_map("f1", bodies[0])
     assert first.metadata.managed_fields[0].manager == "OpenAPI-Generator", "as the client calls itself"
-    await core.delete_namespaced_config_map("again", "f1")
+    deleted = await core.delete_namespaced_config_map("again", "f1")
+    assert deleted["status"] == "Success", "of a ConfigMap no more is said, of a ServiceAccount all that it was"
     await core.create_namespaced_config_map("f1", bodies[1])
     only_the_first = kubernetes_client.V1DeleteOptions(
         preconditions=kubernetes_client.V1Preconditions(uid=first.metadata.uid)
