@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.mutation.judging import Verdict
 from tests.mutation.rude import RUDE
@@ -40,9 +42,10 @@ HINTS = {READ: GREEN, WRITE: CONTRACT, LOOK: GONE}
 def mutation_run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.mutation", "--noticed", str(folder / "noticed.json"), *options]
     environment = {**os.environ, "WORKLOAD_IDENTITY_CLIENTS": str(folder / "none")}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=140, check=False)
 
 
+@pytest.mark.timeout(300)
 def test_a_rule_is_defended_only_if_a_flow_or_a_client_fails_without_it(tmp_path: Path) -> None:
     record = tmp_path / "record"
     record.mkdir()
