@@ -53,7 +53,7 @@ clients: $(READY) ## Let the real az, kubectl, helm and the SDK for Node judge t
 
 mutants: $(READY) ## Switch off every rule of the simulator, one at a time: a flow or a client must notice
 	@tests/clients/install.sh
-	@$(BIN)/python -m tests.mutation
+	@$(BIN)/python -m tests.mutation $(LEARN)
 
 bench: $(READY) ## Measure what is promised; BENCH_JSON=PATH writes it down
 	@$(BIN)/python -m tests.benchmarks

@@ -28,7 +28,7 @@ def operator(terminal: Terminal) -> Terminal:
 
 
 @pytest.fixture(scope="module")
-def inside(operator: Terminal) -> Terminal:
-    """A terminal with the cluster's kubeconfig."""
-    operator.enter_cluster()
-    return operator
+def inside(terminal: Terminal) -> Terminal:
+    """A terminal with the cluster's kubeconfig; no ``az`` is signed in."""
+    terminal.is_handed_the_cluster()
+    return terminal

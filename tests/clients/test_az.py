@@ -100,6 +100,11 @@ STORIES: dict[str, tuple[Row, ...]] = {
             [["all"]],
         ),
         Row("az keyvault secret set --vault-name kv-of-secrets -n one --value 1 --query value", "1"),
+        Row(
+            "az rest --url https://kv-of-secrets.vault.azure.net/secrets --resource https://vault.azure.net",
+            code=1,
+            says="api-version",
+        ),
         Row("az keyvault secret list --vault-name kv-of-secrets --query [].name", ["one"]),
         Row("az keyvault secret delete --vault-name kv-of-secrets -n one --query name", "one"),
         Row("az keyvault secret show --vault-name kv-of-secrets -n one", code=3, says="SecretNotFound"),

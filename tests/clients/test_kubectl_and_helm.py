@@ -102,6 +102,13 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row(f"{SERVER_SIDE} bob", given=config_map("his"), code=1, says='conflict with "alice": .data.key'),
         Row(f"{SERVER_SIDE} bob --force-conflicts", given=config_map("his"), says="serverside-applied"),
         Row("kubectl -n applied get configmap one -o jsonpath={.data.key}", says="^his$"),
+        Row("kubectl -n applied create configmap two --from-literal key=made"),
+        Row(
+            f"{SERVER_SIDE} bob",
+            given=config_map("his").replace("name: one", "name: two"),
+            code=1,
+            says='conflict with "kubectl-create" using v1: .data.key',
+        ),
     ),
     "explain": (
         Row(
@@ -152,8 +159,11 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl -n deployed rollout status deployment/web --timeout 30s", says="successfully rolled out"),
         Row("kubectl -n deployed wait deployment/web --for condition=Available --timeout 30s", says="condition met"),
         Row("kubectl -n deployed get deployment web -o wide", says=r"web +1/1 +1 +1 .* nginx +nginx:1 +app=web"),
+        Row("kubectl -n deployed get deployment web -o jsonpath={.spec.progressDeadlineSeconds}", says="^600$"),
+        Row("kubectl -n deployed events --for deployment/web", says="ScalingReplicaSet .*Scaled up replica set web-"),
         Row("kubectl -n deployed scale deployment web --replicas 2", says="scaled"),
         Row("kubectl -n deployed delete deployment web", says='deployment.apps "web" deleted'),
+        Row("kubectl -n deployed wait pod --selector app=web --for delete --timeout 20s"),
     ),
     "helm": (
         Row("helm repo add hook https://azure.github.io/azure-workload-identity/charts", says="has been added"),

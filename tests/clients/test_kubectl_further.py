@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import time
+from typing import Any
+
 import pytest
 
 from tests.clients.story import Row, tell
@@ -53,6 +58,8 @@ spec:
 """
 
 
+DEAF = ("sh", "-c", "trap : TERM; while :; do sleep 0.2; done")
+"""A command that does not end when it is asked to."""
 LABELLED = pod("away", "first", metadata="labels: {azure.workload.identity/use: 'true'}")
 LOGGED_OUT = r"must be logged in|\(Unauthorized\)|provide credentials"
 STORIES: dict[str, tuple[Row, ...]] = {
@@ -74,6 +81,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl -n held get secret token -o go-template='\"{{.data.token | base64decode}}\"'", keep="token"),
         Row("kubectl config set-credentials of-secret --token $token"),
         Row("kubectl --user of-secret auth whoami", says="system:serviceaccount:held:wi"),
+        Row("kubectl --user of-secret -n held get secrets", code=1, says=r"\(Forbidden\): .* cannot list resource"),
         Row("kubectl -n held delete serviceaccount wi"),
         Row("kubectl -n held wait secret/token --for delete --timeout 20s"),
         Row("kubectl --user of-secret auth whoami", code=1, says=LOGGED_OUT),
@@ -107,7 +115,15 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl get --raw /healthz", says="^ok$"),
         Row("kubectl get --raw /healthz/", code=1, says=r"\(NotFound\): the server could not find the requested"),
         Row("kubectl get --raw /apis/cert-manager.io/v1", code=1, says=r"\(NotFound\): the server could not"),
-        Row("kubectl get --raw /openid/v1/jwks", says='"kty":"RSA"'),
+        Row("kubectl get --raw /.well-known/openid-configuration", says='"jwks_uri":"https://'),
+        Row("kubectl get --raw /openid/v1/jwks", says=r'"kty":"RSA","kid":"[\w-]{43}"'),
+        Row("kubectl get namespaces -v=8", says="Audit-Id: .*"),
+        Row("kubectl create namespace raw"),
+        Row("kubectl apply -f -", given=secret("raw", "ordered")),
+        Row(  # as text it can be compared with what a real cluster has written
+            "kubectl get --raw /api/v1/namespaces/raw/secrets/ordered",
+            says=r'^\{"kind":"Secret","apiVersion":"v1","metadata":\{"name":"ordered","namespace":"raw","uid":',
+        ),
     ),
     "refusals": (
         Row("kubectl create namespace refused"),
@@ -122,6 +138,11 @@ STORIES: dict[str, tuple[Row, ...]] = {
             'kubectl -n refused patch deployment web -p \'{"spec":{"strategy":{"$retainKeys":"type"}}}\'',
             code=1,
             says=r"\(BadRequest\): invalid strategic merge patch: \$retainKeys has a value of the wrong type",
+        ),
+        Row(
+            'kubectl -n refused patch deployment web --type merge -p \'{"spec":{"replicas":"many"}}\'',
+            code=1,
+            says=r'patch: Invalid value: "\{.*many.*: json: cannot unmarshal string into .*replicas of type int32',
         ),
         Row(
             "kubectl create -f -",
@@ -141,6 +162,65 @@ STORIES: dict[str, tuple[Row, ...]] = {
             given=pod("refused", "windows", rest="os: {name: windows}\n  securityContext: {runAsUser: 1}"),
             code=1,
             says="spec.securityContext.runAsUser: Forbidden: cannot be set for a windows pod",
+        ),
+    ),
+    "what is kept": (
+        Row("kubectl create namespace kept"),
+        Row(
+            "kubectl create -f - -o jsonpath={.status.phase}/{.status.qosClass}",
+            given=pod("kept", "plain"),
+            says="^Pending/BestEffort$",
+        ),
+        Row("kubectl -n kept get pod plain -o jsonpath={.spec.containers[0].command}", says="^$"),
+        Row("kubectl -n kept create service clusterip front --tcp 80"),
+        Row("kubectl -n kept get service front -o jsonpath={.spec.clusterIP}", says=r"^10\.0\.\d+\.\d+$"),
+        Row(
+            "kubectl create -f -",
+            given=pod("kept", "owned", metadata="ownerReferences: [{apiVersion: v1, kind: Pod, name: plain, uid: ''}]"),
+            code=1,
+            says='metadata.ownerReferences.uid: Invalid value: "": must not be empty',
+        ),
+        Row(
+            "kubectl create -f -",
+            given=pod(
+                "kept",
+                "pathless",
+                rest="volumes: [{name: files, configMap: {name: none, items: [{key: one, path: ''}]}}]",
+            ),
+            code=1,
+            says=r"spec.volumes\[0\].configMap.items\[0\].path: Required value",
+        ),
+        Row(
+            "kubectl apply -f - --server-side --validate=false",
+            given=secret("kept", "misspelt") + "tpye: Opaque\n",
+            code=1,
+            says=r"\.tpye: field not declared in schema",
+        ),
+        Row("kubectl get --raw /apis/apps/v1/nothing", code=1, says=r"\(NotFound\): the server could not find the req"),
+        Row("kubectl create -f -", given=pod("kept", "lingers", *DEAF, rest="terminationGracePeriodSeconds: 3000")),
+        Row("kubectl -n kept wait pod/lingers --for condition=Ready --timeout 30s"),
+        Row("kubectl -n kept delete pod lingers --wait=false"),
+        Row("kubectl -n kept get pod lingers", says=r"lingers +1/1 +Terminating"),
+        Row("kubectl -n kept delete pod lingers --force --grace-period 0"),
+        Row(
+            "kubectl create -f -",
+            given=pod("kept", "urgent", rest="priorityClassName: none"),
+            code=1,
+            says=r"\(Forbidden\): .*no PriorityClass with name none was found",
+        ),
+        Row("kubectl -n kept create serviceaccount Two", code=1, says='metadata.name: Invalid value: "Two"'),
+        Row("kubectl -n nowhere create serviceaccount one", code=1, says='namespaces "nowhere" not found'),
+        Row(
+            "kubectl create -f -",
+            given=pod("kept", "of-nobody", rest="serviceAccountName: nobody"),
+            code=1,
+            says='error looking up service account kept/nobody: serviceaccount "nobody" not found',
+        ),
+        Row(
+            "kubectl create -f - --validate=false",
+            given=pod("kept", "lasting", rest="activeDeadlineSeconds: long"),
+            code=1,
+            says=r"\(BadRequest\): .*json: cannot unmarshal string into Go struct field PodSpec",
         ),
     ),
     "logs": (
@@ -204,6 +284,11 @@ STORIES: dict[str, tuple[Row, ...]] = {
             answer=["azwi-proxy", [{"containerPort": 8000, "protocol": "TCP"}], "azwi-proxy-init"],
             at=("spec.initContainers.0.name", "spec.initContainers.0.ports", "spec.initContainers.1.name"),
         ),
+        Row(
+            "kubectl create -f - --dry-run=server -o jsonpath={.spec.volumes[*].name}",
+            given=pod("kube-system", "of-aks", metadata="labels: {azure.workload.identity/use: 'true'}"),
+            says=r"^kube-api-access-\w+$",
+        ),
         Row("helm uninstall hook -n hook"),
     ),
 }
@@ -220,3 +305,61 @@ def test_kubectl_attaches_to_what_a_container_prints(inside: Terminal) -> None:
     inside.succeeds("kubectl create -f -", given=talks)
     inside.succeeds("kubectl -n attached wait pod/talks --for condition=Ready --timeout 30s")
     inside.follows("kubectl -n attached attach talks", until="tick")
+
+
+def test_a_pods_token_is_bound_to_it_and_renewed_before_it_ends(inside: Terminal) -> None:
+    inside.succeeds("kubectl create namespace renewed")
+    inside.succeeds("kubectl create -f -", given=pod("renewed", "lasting", *DEAF))
+    inside.succeeds("kubectl -n renewed wait pod/lasting --for condition=Ready --timeout 30s")
+    reading = "kubectl -n renewed exec lasting -- cat /var/run/secrets/kubernetes.io/serviceaccount/token"
+    first = inside.succeeds(reading).out
+    middle = first.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    assert claims["kubernetes.io"]["pod"]["name"] == "lasting"
+    assert [audience[:8] for audience in claims["aud"]] == ["https://"]
+    inside.cloud.simulator.simulation.clock.step(3000)
+    deadline = time.monotonic() + 15
+    while inside.succeeds(reading).out == first:
+        assert time.monotonic() < deadline, "the token has stayed the same"
+        time.sleep(0.2)
+
+
+SIDECARS = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata: {name: zz-sidecars}
+webhooks:
+- name: sidecars.example.org
+  clientConfig: {service: {name: sidecars, namespace: meshed}}
+  rules: [{operations: [CREATE], apiGroups: [""], apiVersions: [v1], resources: [pods]}]
+  objectSelector: {matchLabels: {mesh: "yes"}}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+"""
+
+
+async def add_sidecar(review: dict[str, Any]) -> dict[str, Any]:
+    """What a service mesh's webhook does."""
+    operation = {"op": "add", "path": "/spec/containers/-", "value": {"name": "sidecar", "image": "nginx:1"}}
+    patch = base64.b64encode(json.dumps([operation]).encode()).decode()
+    return {"response": {"uid": review["request"]["uid"], "allowed": True, "patchType": "JSONPatch", "patch": patch}}
+
+
+def test_a_sidecar_that_another_webhook_adds_later_has_the_identity_too(inside: Terminal) -> None:
+    tell(inside, [NEW_REPOSITORY, NEW_WEBHOOK, Row("kubectl create namespace meshed")])
+    (cluster,) = inside.cloud.simulator.simulation.clusters.values()
+    cluster.webhook_backends["meshed/sidecars"] = add_sidecar
+    labels = "labels: {azure.workload.identity/use: 'true', mesh: 'yes'}"
+    tell(
+        inside,
+        [
+            Row("kubectl create -f -", given=SIDECARS),
+            Row(
+                "kubectl create -f - --dry-run=server -o jsonpath={.spec.containers[1].env[*].name}",
+                given=pod("meshed", "with-sidecar", metadata=labels),
+                says="AZURE_FEDERATED_TOKEN_FILE",
+            ),
+            Row("kubectl delete mutatingwebhookconfiguration zz-sidecars"),
+            Row("helm uninstall hook -n hook"),
+        ],
+    )

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,14 +14,19 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
+
 from .recording import OPTIONS, Test, kind_of
 from .rude import RUDE
 from .switches import Switch
 from .touched import name_of
 
-_NEAREST, _WIDEST = 8, 4
+_NEAREST, _ALIKE, _WIDEST = 10, 4, 4
 """Of the tests of flows and clients that apply a rule: how many that seem to be about it, or to be about little else,
-are asked; and then how many that apply the most rules of all, since these look at the whole chain."""
+are asked, and how many of these from one file; and then how many that apply the most rules of all, each from another
+file, since these look at the whole chain."""
+_FEW, _WORD = 10, 4
+"""To so many rules that a test applies none are added; and how many times nearer one word makes it."""
 _SECONDS = 20
 """Of one test at least: a rule that is off may leave a client waiting, which is noticed too."""
 _SLOWER = 4
@@ -36,7 +42,7 @@ class Verdict:
     """Which kind of test noticed, '' for none."""
     test: str
     asked: int
-    """How many tests apply the rule."""
+    """How many tests could be asked."""
     sound: bool = True
     """Whether the test stays green while nothing is switched off."""
 
@@ -66,19 +72,43 @@ def judge(
     tests = list(tests)
     _import(tests)
     concerned = [[test for test in tests if name_of(switch.rule) in test.rules] for switch in switches]
+    dear = _dear(tests)
+    orders = [_in_order(switch.name, own, dear) for switch, own in zip(switches, concerned, strict=True)]
     verdicts: dict[int, Verdict] = {}
-    tasks = [(switch.name, switch.throw, own) for switch, own in zip(switches, concerned, strict=True)]
-    for at, red in _in_forks(tasks, jobs):
-        verdicts[at] = Verdict(switches[at], kind_of(red) if red else "", red, len(concerned[at]))
+    for at, red in _in_forks([(switch.throw, order) for switch, order in zip(switches, orders, strict=True)], jobs):
+        verdicts[at] = _verdict(switches[at], red, len(concerned[at]))
         tell(verdicts[at])
     return [verdicts[at] for at in range(len(switches))]
+
+
+def ask_again(
+    switches: Sequence[Switch], noticed: Mapping[str, Test], *, jobs: int, tell: Callable[[Verdict], None]
+) -> list[Verdict]:
+    """The verdicts on those switches that the test turns red at which noticed them the last time, and that are well.
+
+    Nothing follows from the silence of that test: all the others are to be asked then.
+    """
+    known = [switch for switch in switches if switch.name in noticed]
+    hints = [noticed[switch.name] for switch in known]
+    _import(hints)
+    verdicts: dict[int, Verdict] = {}
+    for at, red in _in_forks([(switch.throw, [[hint]]) for switch, hint in zip(known, hints, strict=True)], jobs):
+        verdict = _verdict(known[at], red, 1)
+        if not verdict.complaint:
+            verdicts[at] = verdict
+            tell(verdict)
+    return [verdicts[at] for at in sorted(verdicts)]
+
+
+def _verdict(switch: Switch, red: str, asked: int) -> Verdict:
+    return Verdict(switch, kind_of(red) if red else "", red, asked)
 
 
 def control(verdicts: Sequence[Verdict], tests: Iterable[Test], *, jobs: int) -> list[Verdict]:
     """The verdicts again, without belief in a test that turns red, alone, with nothing switched off."""
     named = {verdict.test for verdict in verdicts}
     believed = [test for test in tests if test.name in named]
-    reds = {red for _, red in _in_forks([("", _throw_nothing, [test]) for test in believed], jobs)}
+    reds = {red for _, red in _in_forks([(_throw_nothing, [[test]]) for test in believed], jobs)}
     return [replace(verdict, sound=verdict.test not in reds or not verdict.test) for verdict in verdicts]
 
 
@@ -86,7 +116,11 @@ def _throw_nothing() -> None:
     """All rules are kept."""
 
 
-def _in_forks(tasks: Sequence[tuple[str, Callable[[], None], Sequence[Test]]], jobs: int) -> Iterator[tuple[int, str]]:
+_Order = Sequence[Sequence[Test]]
+"""Groups of tests, one to be asked after the other."""
+
+
+def _in_forks(tasks: Sequence[tuple[Callable[[], None], _Order]], jobs: int) -> Iterator[tuple[int, str]]:
     """By the number of the task, as each ends: which of its tests turned red first after its call, '' for none."""
     waiting = list(range(len(tasks)))[::-1]
     running: dict[int, tuple[int, int]] = {}
@@ -103,12 +137,12 @@ def _in_forks(tasks: Sequence[tuple[str, Callable[[], None], Sequence[Test]]], j
 
 def _import(tests: Iterable[Test]) -> None:
     """Once here, so that the forked processes need not."""
-    files = sorted({test.name.partition("::")[0] for test in tests})
+    files = sorted(file for file in {test.file for test in tests} if (ROOT / file).exists())
     with _silence():
         pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *OPTIONS, *files])
 
 
-def _fork(name: str, throw: Callable[[], None], concerned: Sequence[Test]) -> tuple[int, int]:
+def _fork(throw: Callable[[], None], order: _Order) -> tuple[int, int]:
     """The process, and what to read from when it has ended: the name of the test that turned red, if any."""
     reading, writing = os.pipe()
     if process := os.fork():
@@ -118,22 +152,45 @@ def _fork(name: str, throw: Callable[[], None], concerned: Sequence[Test]) -> tu
         os.close(reading)
         throw()
         with _silence():
-            noticed = _first_red(name, concerned)
+            noticed = next(filter(None, map(_red_among, order)), "")
         os.write(writing, noticed.encode())
     finally:
         os._exit(0)
 
 
-def _first_red(name: str, concerned: Sequence[Test]) -> str:
-    ours = sorted((test for test in concerned if test.kind != "contract"), key=partial(_distance, name))
-    widest = sorted(ours[_NEAREST:], key=lambda test: len(test.rules), reverse=True)[:_WIDEST]
-    contract = sorted((test for test in concerned if test.kind == "contract"), key=partial(_distance, name))
-    return _red_among([*ours[:_NEAREST], *widest]) or _red_among(contract)
+def _in_order(name: str, concerned: Sequence[Test], dear: Mapping[str, float]) -> _Order:
+    """Those of flows and clients before those of the wire contract, and the nearest to the rule first."""
+    near = partial(_distance, name, dear)
+    ours = sorted((test for test in concerned if test.kind != "contract"), key=near)
+    nearest = _of_each_file(ours, _ALIKE)[:_NEAREST]
+    others = sorted((test for test in ours if test not in nearest), key=lambda test: len(test.rules), reverse=True)
+    contract = sorted((test for test in concerned if test.kind == "contract"), key=near)
+    return [nearest + _of_each_file(others, 1)[:_WIDEST], contract]
 
 
-def _distance(name: str, test: Test) -> tuple[int, float]:
-    """The more words a test shares with the rule the nearer it is; then the fewer rules it applies, and the quicker."""
-    return -len(_words(name) & _words(test.name.partition("::")[2])), len(test.rules) + test.seconds
+def _of_each_file(tests: Iterable[Test], most: int) -> list[Test]:
+    """The first so many tests of each file, in their order."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for test in tests:
+        seen[test.file] += 1
+        if seen[test.file] <= most:
+            kept.append(test)
+    return kept
+
+
+def _dear(tests: Iterable[Test]) -> dict[str, float]:
+    """By file the seconds of its longest test: mostly the first, which has set up what all of them share."""
+    seconds: dict[str, float] = {}
+    for test in tests:
+        seconds[test.file] = max(seconds.get(test.file, 0.0), test.seconds)
+    return seconds
+
+
+def _distance(name: str, dear: Mapping[str, float], test: Test) -> float:
+    """The quicker a test is and the fewer rules it applies, the nearer; and above all, the more words it shares."""
+    shared = len(_words(name) & _words(test.name.partition("::")[2]))
+    return float((dear[test.file] + test.seconds) * (_FEW + len(test.rules)) / _WORD**shared)
 
 
 def _words(text: str) -> set[str]:

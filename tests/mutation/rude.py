@@ -11,4 +11,14 @@ RUDE: dict[str, str] = {
         "kubectl and helm turn YAML into JSON before they send it, and the SDKs take no text: what is broken never "
         "leaves them. Only who writes the request by hand sends YAML."
     ),
+    "kubernetes: a YAML of too many aliases is refused (leaves it as it is)": (
+        "For the same reason: the JSON that clients send has no aliases."
+    ),
+    "kubernetes: documents have a limit of depth (leaves it as it is)": (
+        "No object of Kubernetes is a hundredth as deep; only who means harm sends such a document."
+    ),
+    "kubernetes: OpenAPI is not for browsers (always says yes)": (
+        "kubectl and helm ask for JSON or protobuf, and browsers take anything besides HTML. Refused is who takes HTML "
+        "alone."
+    ),
 }

@@ -21,6 +21,11 @@ from tasks import verification
 from tests.conftest import DEMO_CLOUD, Cloud, running_cloud
 
 WIDE = Path(__file__).parent / "wide.yaml"
+CONFIGURATIONS = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
+CONFIGURATION = (
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+    "/azure-wi-webhook-mutating-webhook-configuration"
+)
 CLUSTERS = (
     "https://management.azure.com/subscriptions/22222222-2222-4222-8222-222222222222/resourceGroups/sysadminas-aks"
     "/providers/Microsoft.ContainerService/managedClusters"
@@ -113,6 +118,21 @@ async def test_an_add_on_that_is_there_needs_no_change(tmp_path: Path) -> None:
     async with running_cloud(tmp_path, cloud=cloud_with(oidc_issuer=True, workload_identity=True)) as cloud:
         planned = await cloud.plan(fleet)
         assert not planned.holds
+        assert not {"cluster:sysadminas", "webhook:sysadminas"} & {change.key for change in planned.changes}
+
+
+async def test_what_somebody_takes_from_the_add_on_is_brought_back_by_aks_not_by_us(tmp_path: Path) -> None:
+    fleet = wide(**ADDON)
+    switched_on = cloud_with(oidc_issuer=True, workload_identity=True)
+    async with running_cloud(tmp_path, cloud=switched_on, speed=1000.0) as cloud:
+        (cluster,) = cloud.simulator.simulation.clusters.values()
+        url = f"https://{cluster.state.fqdn}{CONFIGURATION}"
+        await cloud.by_hand("DELETE", url)
+        deadline = time.monotonic() + 10
+        while cluster.get(CONFIGURATIONS, "azure-wi-webhook-mutating-webhook-configuration") is None:
+            assert time.monotonic() < deadline, "nobody has brought it back"
+            await asyncio.sleep(0.05)
+        planned = await cloud.plan(fleet)
         assert not {"cluster:sysadminas", "webhook:sysadminas"} & {change.key for change in planned.changes}
 
 

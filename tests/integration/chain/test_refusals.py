@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from clients.errors import Denied
+from clients.errors import Denied, Invalid
 from clients.session import find_tenancy, open_clients
 from clients.waiting import Patience
 from fleet.files import load
 from fleet.plan import Plan, plan
 from fleet.spec import Fleet
 from flows.observing import observe
+from simulator.azure import graph_applications
 from tests.conftest import DEMO_CLOUD, DEMO_FLEET, Cloud, running_cloud
 
 SUBSCRIPTION = "Visual Studio Premium with MSDN"
@@ -105,6 +106,15 @@ async def test_a_change_that_is_denied_names_action_and_scope_at_once(tmp_path: 
     assert "role Reader of sysadminas-aad-workload-identity-demo-app on vault sysadminas-demo-kv" in told
     assert "Microsoft.Authorization/roleAssignments/write" in told
     assert "Give the operator a role with this action at this scope" in told
+
+
+async def test_an_operator_who_may_own_no_more_applications_is_told_to_remove_some(
+    tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_applications, "QUOTA", 0)
+    async with running_cloud(tmp_path, cloud=cloud_with(graph=["Application.ReadWrite.OwnedBy"])) as cloud:
+        with pytest.raises(Invalid, match=r"Directory_QuotaExceeded.*[Rr]emove applications, also those in the"):
+            await cloud.apply(fleet)
 
 
 async def test_an_operator_who_sees_no_subscription_is_told_who_that_is(tmp_path: Path, fleet: Fleet) -> None:

@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from kiota_abstractions.base_request_configuration import RequestConfiguration
+from kiota_http.middleware.options import HeadersInspectionHandlerOption
+from msgraph.generated.applications.applications_request_builder import ApplicationsRequestBuilder
 from msgraph.generated.applications.item.add_password.add_password_post_request_body import (
     AddPasswordPostRequestBody,
 )
@@ -63,7 +66,11 @@ async def test_an_application_is_read_and_deleted_by_its_client_id(graph: GraphS
 async def test_an_application_is_found_in_the_bin_and_taken_out_for_good(graph: GraphServiceClient) -> None:
     application = await made(graph, "to-the-bin")
     await graph.applications.by_application_id(application.id or "").delete()
-    binned = graph.directory.deleted_items.by_directory_object_id(application.id or "")
+    deleted = graph.directory.deleted_items
+    listed = await deleted.graph_application.get()
+    assert listed is not None
+    assert application.id in [one.id for one in listed.value or ()]
+    binned = deleted.by_directory_object_id(application.id or "")
     found = await binned.get()
     assert found is not None
     assert found.deleted_date_time is not None
@@ -158,3 +165,14 @@ async def test_a_certificate_is_known_by_its_thumbprint_and_its_key_is_not_given
     # The SDK takes the text for base64, and hands out what it would be.
     thumbprint = base64.b64encode(kept.custom_key_identifier or b"").decode()
     assert thumbprint == ours.fingerprint(hashes.SHA1()).hex().upper()
+
+
+async def test_an_answer_tells_how_many_units_it_has_cost(graph: GraphServiceClient) -> None:
+    """By these a program sees how much of its tenant's share it takes."""
+    costs = []
+    for wanted in (None, "displayName eq 'none'"):
+        headers = HeadersInspectionHandlerOption(inspect_response_headers=True)
+        parameters = ApplicationsRequestBuilder.ApplicationsRequestBuilderGetQueryParameters(filter=wanted)
+        await graph.applications.get(RequestConfiguration(query_parameters=parameters, options=[headers]))
+        costs.append(headers.response_headers.try_get("x-ms-resource-unit"))
+    assert costs == [{"1"}, {"2"}]

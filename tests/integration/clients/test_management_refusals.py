@@ -175,3 +175,20 @@ def test_an_issuer_that_is_a_preview_needs_its_flag(operator: Operator, served: 
     finally:
         flag.enforced = False
     assert told(refusal.value) == (400, "OIDCIssuerFeatureFlagNotEnabled")
+
+
+def test_what_a_gateway_says_instead_of_the_service_is_raised_without_a_code(
+    operator: Operator, served: ServedCloud
+) -> None:
+    weather = served.simulator.simulation.weather
+    operator.resources.resource_groups.get(GROUP)
+    heard = set()
+    weather.change(server_errors=1.0)
+    try:
+        for _ in range(20):
+            with pytest.raises(HttpResponseError) as refusal:
+                operator.resources.resource_groups.get(GROUP)
+            heard.add(told(refusal.value))
+    finally:
+        weather.change(server_errors=0.0)
+    assert (502, None) in heard

@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 import yaml
 from kubernetes.aio import client as kubernetes_client
+from kubernetes.aio import watch as kubernetes_watch
 from one_cluster import TOKEN, OneCluster
 
 from simulator.authority import Authority
@@ -195,6 +196,61 @@ async def test_the_python_client_applies_and_lists(python_client: Any) -> None:
     with pytest.raises(kubernetes_client.ApiException) as error:
         await core.read_namespaced_service_account("wi", "f1")
     assert (error.value.status, json.loads(error.value.body)["reason"]) == (404, "NotFound")
+
+
+async def test_the_python_client_deletes_no_successor_of_the_same_name(python_client: Any) -> None:
+    core = kubernetes_client.CoreV1Api(python_client)
+    bodies = [{"metadata": {"name": "again"}, "data": {"number": number}} for number in ("1", "2")]
+    first = await core.create_namespaced_config_map("f1", bodies[0])
+    assert first.metadata.managed_fields[0].manager == "OpenAPI-Generator", "as the client calls itself"
+    deleted = await core.delete_namespaced_config_map("again", "f1")
+    assert deleted["status"] == "Success", "of a ConfigMap no more is said, of a ServiceAccount all that it was"
+    await core.create_namespaced_config_map("f1", bodies[1])
+    only_the_first = kubernetes_client.V1DeleteOptions(
+        preconditions=kubernetes_client.V1Preconditions(uid=first.metadata.uid)
+    )
+    with pytest.raises(kubernetes_client.ApiException) as refusal:
+        await core.delete_namespaced_config_map("again", "f1", body=only_the_first)
+    assert refusal.value.status == 409
+    assert await core.read_namespaced_config_map("again", "f1")
+
+
+ILL_ASKED: dict[str, tuple[dict[str, Any], str]] = {
+    "a match of no such kind": ({"resource_version": "1", "resource_version_match": "Nearly"}, "Nearly"),
+    "a watch of negative length": ({"watch": True, "timeout_seconds": -1}, "timeoutSeconds: Invalid value: -1"),
+}
+
+
+@pytest.mark.parametrize("what", ILL_ASKED)
+async def test_the_python_client_is_told_what_is_wrong_with_a_list(python_client: Any, what: str) -> None:
+    asked, words = ILL_ASKED[what]
+    with pytest.raises(kubernetes_client.ApiException, match=words):
+        await kubernetes_client.CoreV1Api(python_client).list_namespaced_config_map("f1", **asked)
+
+
+async def test_the_python_client_is_told_what_is_wrong_with_the_lines_it_wants(python_client: Any) -> None:
+    core = kubernetes_client.CoreV1Api(python_client)
+    await core.create_namespaced_pod(
+        "f1", {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    )
+    with pytest.raises(kubernetes_client.ApiException, match="must be greater than or equal to 0") as refusal:
+        await core.read_namespaced_pod_log("p", "f1", tail_lines=-1)
+    assert refusal.value.status == 422
+
+
+async def test_the_python_client_sees_go_what_leaves_its_selector(python_client: Any) -> None:
+    core = kubernetes_client.CoreV1Api(python_client)
+    await core.create_namespaced_config_map("f1", {"metadata": {"name": "one", "labels": {"ours": "yes"}}})
+    seen = []
+    async with kubernetes_watch.Watch().stream(
+        core.list_namespaced_config_map, "f1", label_selector="ours=yes", timeout_seconds=10
+    ) as events:
+        async for event in events:
+            seen.append(event["type"])
+            if len(seen) == 2:
+                break
+            await core.patch_namespaced_config_map("one", "f1", {"metadata": {"labels": {"ours": "no"}}})
+    assert seen == ["ADDED", "DELETED"]
 
 
 async def test_the_python_client_goes_on_with_a_list_that_has_expired(
