@@ -31,8 +31,10 @@ _URL = f"https://{_HOST}/v1.0"
 _SCOPE = f"https://{_HOST}/.default"
 _STEPS = 20
 """The most requests that Graph takes in one ``$batch``."""
+_ALONE = 4
+"""Requests that go their own way at the same time; what comes while they do shares one."""
 _WINDOW = 0.005
-"""Seconds for which a request waits for others to share its way, while one is under way already."""
+"""Seconds for which a request waits for others to share its way."""
 
 Json = dict[str, Any]
 
@@ -112,8 +114,8 @@ class Graph:
             return _checked(what, await self._together(request))
 
     async def _together(self, request: _Request) -> _Answer:
-        """Send at once where nothing is under way, else with what else comes in a moment."""
-        if not self._alone and not self._under_way and not self._waiting:
+        """Send at once where few are under way, else with what else comes in a moment."""
+        if self._alone < _ALONE and not self._under_way and not self._waiting:
             self._alone += 1
             try:
                 return await self._send(request)

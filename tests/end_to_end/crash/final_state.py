@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from simulator.simulation import Simulation
+from tasks.webhook import INSTALLED
 
 Json = dict[str, Any]
 
@@ -54,7 +55,7 @@ def final_state(simulation: Simulation) -> Json:
         for resource, items in objects.items():
             if resource not in _LOGS and items:
                 state[f"{key.rpartition('/')[2]} {resource}"] = plain.collection(
-                    {name: _released(item) or _without_values(item) for name, item in items.items()}
+                    {name: _released(item) or _without_values(_unnoted(item)) for name, item in items.items()}
                 )
     return state
 
@@ -92,6 +93,17 @@ def _released(item: Json) -> Json | None:
     if labels.get("owner") != "helm":
         return None
     return {"release": labels["name"], "status": labels["status"]}
+
+
+def _unnoted(item: Json) -> Json:
+    """Without the note that a chart is wholly installed: a run that dies before it writes it costs a look at Helm."""
+    metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {}
+    if INSTALLED not in annotations:
+        return item
+    entries = [entry for entry in metadata["managedFields"] if INSTALLED not in json.dumps(entry["fieldsV1"])]
+    kept = {name: value for name, value in annotations.items() if name != INSTALLED}
+    return {**item, "metadata": {**metadata, "annotations": kept, "managedFields": entries}}
 
 
 def _without_values(item: Json) -> Json:

@@ -36,7 +36,7 @@ KILL_SECONDS = 60.0
     [
         pytest.param("PATCH", "/clusterroles/azure-wi-webhook-manager-role", 2, HELMS, id="helm is at work"),
         pytest.param(
-            "POST", "/v1.0//servicePrincipals", 1, REFRESH, id="the principal is added", marks=pytest.mark.crash
+            "POST", "/v1.0/servicePrincipals", 1, REFRESH, id="the principal is added", marks=pytest.mark.crash
         ),
         pytest.param(
             "PATCH", "/deployments/azure-wi-demo", 13, NOTHING, id="the workload is deployed", marks=pytest.mark.crash
