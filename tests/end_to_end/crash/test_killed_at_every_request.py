@@ -18,6 +18,9 @@ from tests.end_to_end.crash.world import Boundary, Undisturbed, running_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+NOTED = "/deployments/azure-wi-webhook-controller-manager"
+"""Where a finished chart is noted at last: a run that dies before that leaves it at that, and nothing is wrong."""
+
 AT_ONCE = 2
 TRIES = 3
 """How often a boundary is looked for: how often something is polled may differ from run to run."""
@@ -109,7 +112,8 @@ async def _harm(boundary: Boundary, undisturbed: Undisturbed, directory: Path) -
             except AssertionError as error:
                 return [f"the second run failed: {error}"]
             left = [f"still to be done: {report.left}"] if report.left else []
-            left += [f"never written: {target}" for target in undisturbed.written - world.written()]
+            missing = undisturbed.written - world.written()
+            left += [f"never written: {target}" for target in missing if not target[1].endswith(NOTED)]
             tokens = [f"a token stayed in {file}" for file in world.files_with(TOKEN)]
             return left + tokens + await world.settle(undisturbed.state)
     return ["was not reached"]
