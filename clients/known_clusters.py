@@ -13,7 +13,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .home import home, keep
+from . import private_files
+from .home import home
 from .kubernetes import current
 
 Json = dict[str, Any]
@@ -32,8 +33,10 @@ def remember(host: str, kubeconfig: Json) -> None:
     """Keep what is not secret of a kubeconfig whose user signs in to Entra. A disk that is full is no failure."""
     cluster = current(kubeconfig).cluster
     kept = {"server": cluster["server"], "authority": cluster["certificate-authority-data"]}
+    path = _path(host)
     with contextlib.suppress(OSError):
-        keep(_path(host), json.dumps(kept))
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_files.write(path, json.dumps(kept))
 
 
 def _path(host: str) -> Path:

@@ -53,6 +53,11 @@ def path_of(kind: str, namespace: str = "", name: str = "") -> str:
     return f"{prefix}{within}/{plural}" + (f"/{quote(name)}" if name else "")
 
 
+def address_of(item: Json) -> tuple[str, str]:
+    """Namespace and name of an object."""
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
 @dataclass
 class Kubernetes:
     """A cluster that we are signed in to. Errors are :class:`~clients.errors.CloudError` naming cluster and object."""

@@ -21,6 +21,10 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+GONE = (Difference(field="exists", old=True, new=False),)
+"""What a deletion changes."""
+
+
 class Change(Model):
     """One step: printed by ``plan``, applied by ``reconcile``, kept in the run's artifact."""
 

@@ -17,7 +17,7 @@ class Finding(Model):
     prunable: bool
     """Whether ``--prune`` takes it away."""
     group: str = ""
-    """As :attr:`~fleet.plan.Change.group`."""
+    """As :attr:`~fleet.changes.Change.group`."""
 
     def __str__(self) -> str:
         return f"{self.what}. Danger: {self.danger}. {self.advice[:1].upper()}{self.advice[1:]}."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .plan import Change, Hold, Plan, shown
+from .changes import Change, Hold, Plan
+from .plan import shown
 from .resources import Reference
 
 _MANY = 50

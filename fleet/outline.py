@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from .changes import Action, Change, Hold, Plan
 from .grouping import KINDS
-from .plan import Action, Change, Hold, Plan
 
 _DONE = {Action.CREATE: "created", Action.UPDATE: "updated", Action.RECOVER: "recovered", Action.DELETE: "deleted"}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from .changes import Action, Change, Hold, Plan
+from .changes import GONE, Action, Change, Hold, Plan
 from .grouping import Grouping
 from .leftovers import leftovers
 from .observed import Found, Observed
-from .pruning import GONE, deletions, findings
+from .pruning import deletions, findings
 from .resources import (
     ClusterSettings,
     Difference,
@@ -25,8 +25,6 @@ from .room import Room
 from .spec import Container, Fleet
 from .trust import Trust
 from .wanted import Wanted, wanted
-
-__all__ = ["Action", "Change", "Hold", "Plan", "plan", "shown"]
 
 
 def plan(fleet: Fleet, observed: Observed, *, prune: bool = False) -> Plan:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from . import problems
-from .plan import Plan
+from .changes import Plan
 from .spec import Fleet, Model
 
 FORMAT: Final = 1

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from .changes import Action, Change
+from .changes import GONE, Action, Change
 from .findings import Finding
 from .leftovers import Leftover
 from .resources import (
     AccessPolicy,
     Deployment,
-    Difference,
     RoleAssignment,
     ServiceAccount,
 )
-
-GONE = (Difference(field="exists", old=True, new=False),)
 
 
 def deletions(leftovers: Iterable[Leftover], changes: Iterable[Change], *, prune: bool) -> list[Change]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .changes import GONE, Action, Change, Hold, Plan
 from .grouping import Grouping
 from .observed import Found, Observed
-from .plan import Action, Change, Hold, Plan
-from .resources import Difference, FederatedIdentityCredential, Resource, Vault
+from .resources import FederatedIdentityCredential, Resource, Vault
 from .selection import Selection, remainder
 from .spec import Fleet
 from .wanted import Wanted, wanted
@@ -47,7 +47,7 @@ def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False,
             deletions[key] = Change(
                 action=Action.DELETE,
                 resource=_as_found(item.resource, found.resource),
-                differences=(Difference(field="exists", old=True, new=False),),
+                differences=GONE,
                 reason="is ours",
                 known=found.outputs,
                 after=tuple(dict.fromkeys(dependents)),

@@ -10,7 +10,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.tasks import Task
 
-from fleet.plan import Change
+from fleet.changes import Change
 from tasks.chain import title
 
 from .progress import Phase, tell
@@ -57,12 +57,7 @@ async def _done(outcome: Outcome) -> _Ended:
     return outcome, None
 
 
-async def _one(
-    task: Task[[str, str], Any],
-    change: Change,
-    before: list[asyncio.Task[tuple[Outcome, State[Any] | None]]],
-    room: asyncio.Semaphore,
-) -> tuple[Outcome, State[Any] | None]:
+async def _one(task: Task[[str, str], Any], change: Change, before: list[_Running], room: asyncio.Semaphore) -> _Ended:
     earlier = [await task for task in before]
     if failed := next((outcome for outcome, _ in earlier if outcome.error), None):
         tell(title(change), Phase.SKIPPED, f"after {title(failed.change)}")

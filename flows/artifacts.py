@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
+from fleet.changes import Plan
 from fleet.naming import slug
 from fleet.outline import headline, outline
-from fleet.plan import Plan, shown
+from fleet.plan import shown
 from fleet.proof import Proof
 from tasks.chain import title
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from fleet.changes import Plan
     from fleet.observed import Observed
-    from fleet.plan import Plan
     from fleet.plan_file import PlanFile
     from fleet.selection import Selection
     from fleet.spec import Fleet

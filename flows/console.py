@@ -11,9 +11,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from fleet.changes import Plan
 from fleet.findings import Finding
 from fleet.outline import headline
-from fleet.plan import Plan
 from fleet.proof import Proof
 
 from .plan_tree import plan_tree

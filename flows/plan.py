@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from clients.session import open_clients
-from fleet.plan import Plan
+from fleet.changes import Plan
 from fleet.plan import plan as plan_of
 from fleet.spec import Fleet
 

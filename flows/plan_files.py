@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from clients import private_files
 from fleet.plan_file import PlanFile, PlanFileError, parse
 from fleet.spec import Fleet
 
@@ -15,14 +14,7 @@ _MAX_BYTES = 1_000_000_000
 
 def write(path: Path, content: PlanFile) -> None:
     """Write the plan for its owner alone, in place of what was there. Raises OSError."""
-    descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600; whole, or not there
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content.text())
-        Path(fresh).replace(path)
-    except BaseException:
-        Path(fresh).unlink(missing_ok=True)
-        raise
+    private_files.write(path, content.text())
 
 
 def read(path: Path) -> PlanFile:

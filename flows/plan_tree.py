@@ -11,7 +11,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from fleet import outline
-from fleet.plan import Action, Change, Hold, Plan, shown
+from fleet.changes import Action, Change, Hold, Plan
+from fleet.plan import shown
 from fleet.resources import Difference
 from tasks.chain import title
 

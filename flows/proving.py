@@ -31,13 +31,11 @@ async def verify(
         async with room:
             proofs[link] = await _prove(link, patience_seconds)
 
-    try:
-        for start in range(0, len(missing), _WRITTEN_AFTER):
+    for start in range(0, len(missing), _WRITTEN_AFTER):
+        try:
             await asyncio.gather(*(one(link) for link in missing[start : start + _WRITTEN_AFTER]))
+        finally:  # what is proven is kept by a run that is interrupted, too
             await proof_book.write(fleet, proof_book.of(proofs.values()))
-    except asyncio.CancelledError:
-        await proof_book.write(fleet, proof_book.of(proofs.values()))
-        raise
     return [proofs[link] for link in chains]
 
 

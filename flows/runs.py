@@ -22,8 +22,8 @@ from prefect.tasks import Task, exponential_backoff
 
 from clients.session import Clients
 from clients.waiting import is_permanent
+from fleet.changes import Change
 from fleet.observed import Observation
-from fleet.plan import Change
 from fleet.proof import Chain, Proof
 from fleet.spec import Fleet
 from tasks import chain, verification

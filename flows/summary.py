@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from fleet.plan import Plan
+from fleet.changes import Plan
 from fleet.proof import Proof
 from fleet.spec import Model
 

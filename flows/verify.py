@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from clients.session import open_clients
-from fleet.plan import Plan
+from fleet.changes import Plan
 from fleet.spec import Fleet
 from tasks import verification
 

@@ -9,8 +9,8 @@ from clients.errors import CloudError, Conflict, Invalid, Missing, translated
 from clients.session import Clients
 from clients.waiting import REPLICATION_SECONDS, VAULT_SECONDS
 from fleet import naming
+from fleet.changes import Change
 from fleet.observed import Found, Observation
-from fleet.plan import Change
 from fleet.resources import AccessPolicy, RoleAssignment
 from fleet.spec import Fleet, VaultAuthorization
 

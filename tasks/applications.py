@@ -10,8 +10,8 @@ from clients.graph import Json
 from clients.session import Clients
 from clients.waiting import REPLICATION_SECONDS
 from fleet import naming, ownership
+from fleet.changes import Change
 from fleet.observed import Found, Observation
-from fleet.plan import Change
 from fleet.resources import Application, ServicePrincipal
 from fleet.spec import Fleet, Identity, IdentityKind
 

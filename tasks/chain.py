@@ -9,9 +9,9 @@ from functools import partial
 
 from clients.errors import UNREACHABLE, CloudError
 from clients.session import Clients
+from fleet.changes import Action, Change
 from fleet.leftovers import strangers
 from fleet.observed import Observation, Observed, Unknown
-from fleet.plan import Action, Change
 from fleet.resources import Outputs, RoleAssignment
 from fleet.spec import Cluster, Fleet
 

@@ -9,8 +9,8 @@ from azure.core import MatchConditions
 from clients.errors import Conflict, translated
 from clients.session import Clients
 from clients.waiting import CLUSTER_SECONDS
+from fleet.changes import Change
 from fleet.observed import Found, Observation
-from fleet.plan import Change
 from fleet.resources import ClusterSettings
 from fleet.spec import Cluster, Fleet
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from clients.errors import CloudError, Invalid, Missing, translated
 from clients.session import Clients
 from clients.waiting import REGISTRATION_SECONDS
+from fleet.changes import Change
 from fleet.observed import Found, Observation
-from fleet.plan import Change
 from fleet.resources import PreviewFeature
 from fleet.spec import Fleet
 

@@ -10,8 +10,8 @@ from clients.errors import Conflict, Missing, translated
 from clients.graph import Json
 from clients.session import Clients
 from clients.waiting import REPLICATION_SECONDS
+from fleet.changes import Change
 from fleet.observed import Found
-from fleet.plan import Change
 from fleet.resources import FederatedIdentityCredential, Reference
 from fleet.spec import Fleet, IdentityKind
 

@@ -12,8 +12,8 @@ from clients.errors import Missing, translated
 from clients.session import Clients
 from clients.waiting import REPLICATION_SECONDS
 from fleet import ownership
+from fleet.changes import Change
 from fleet.observed import Found, Observation
-from fleet.plan import Change
 from fleet.resources import ManagedIdentity
 from fleet.spec import Fleet, Identity, IdentityKind
 

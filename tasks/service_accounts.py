@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from clients.errors import Missing
-from clients.kubernetes import path_of
+from clients.kubernetes import address_of, path_of
 from clients.session import Clients
 from fleet import naming, ownership
+from fleet.changes import Change
 from fleet.observed import Found, Observation
-from fleet.plan import Change
 from fleet.resources import Namespace, ServiceAccount
 from fleet.spec import Cluster, Fleet
 
@@ -42,7 +42,7 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster, *, beyond: b
         _found_account(fleet, cluster, item)
         for item in await kubernetes.list(path_of("ServiceAccount", only))
         if not item["metadata"].get("deletionTimestamp")
-        and (_address(item) in accounts or ownership.owner_by_labels(_labels(item)) == fleet.name)
+        and (address_of(item) in accounts or ownership.owner_by_labels(_labels(item)) == fleet.name)
     ]
     if beyond or accounts.difference((one.namespace, one.name) for one in map(_account, found)):
         namespaces = [
@@ -128,10 +128,6 @@ def _is_somebodys(item: dict[str, Any]) -> bool:
         or (item["kind"], metadata["name"]) in _IN_EVERY_NAMESPACE
         or _TOKEN_OF in (metadata.get("annotations") or {})
     )
-
-
-def _address(item: dict[str, Any]) -> tuple[str, str]:
-    return item["metadata"]["namespace"], item["metadata"]["name"]
 
 
 def _account(found: Found) -> ServiceAccount:

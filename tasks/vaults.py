@@ -12,8 +12,8 @@ from clients.secret_sources import read, unrepeated
 from clients.session import Clients
 from clients.waiting import VAULT_SECONDS
 from fleet import ownership
+from fleet.changes import Action, Change
 from fleet.observed import Found, Observation, Unknown
-from fleet.plan import Action, Change
 from fleet.resources import AccessPolicy, Secret, Vault
 from fleet.spec import Fleet, VaultAuthorization
 from fleet.spec import Secret as SecretSpec

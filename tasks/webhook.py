@@ -11,8 +11,8 @@ from clients.errors import CloudError, Denied, Missing
 from clients.kubernetes import Kubernetes, path_of
 from clients.session import Clients
 from clients.waiting import WEBHOOK_SECONDS
+from fleet.changes import Change
 from fleet.observed import Found, Observation
-from fleet.plan import Change
 from fleet.resources import Webhook
 from fleet.spec import Cluster, Fleet, WebhookDelivery
 

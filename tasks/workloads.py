@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 from clients.errors import Missing
-from clients.kubernetes import Kubernetes, path_of
+from clients.kubernetes import Kubernetes, address_of, path_of
 from clients.session import Clients
 from fleet import ownership
+from fleet.changes import Change
 from fleet.observed import Found, Observation
-from fleet.plan import Change
 from fleet.resources import Deployment
 from fleet.spec import Cluster, Container, Fleet
 
@@ -36,10 +36,9 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster, *, beyond: b
         return Observation()
     kubernetes = await clients.cluster(cluster)
     selector = f"{ownership.LABEL}={fleet.name}"
-    items = {_address(item): item for item in await kubernetes.list(path_of("Deployment"), labelSelector=selector)}
-    unseen = sorted(wanted.difference(items))
-    for item in await _unmarked(kubernetes, unseen):
-        items[_address(item)] = item
+    items = {address_of(item): item for item in await kubernetes.list(path_of("Deployment"), labelSelector=selector)}
+    for item in await _unmarked(kubernetes, wanted.difference(items)):
+        items[address_of(item)] = item
     return Observation(found=tuple(_found(fleet, cluster, item) for item in items.values()))
 
 
@@ -66,11 +65,11 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:
     await kubernetes.delete(path_of("Deployment", deployment.namespace, deployment.name))
 
 
-async def _unmarked(kubernetes: Kubernetes, addresses: list[tuple[str, str]]) -> list[dict[str, Any]]:
+async def _unmarked(kubernetes: Kubernetes, addresses: set[tuple[str, str]]) -> list[dict[str, Any]]:
     """Deployments by name: each on its own where they are few, else among all of the cluster."""
     if len(addresses) > _FEW:
-        return [item for item in await kubernetes.list(path_of("Deployment")) if _address(item) in set(addresses)]
-    found = await asyncio.gather(*(_deployment(kubernetes, *address) for address in addresses))
+        return [item for item in await kubernetes.list(path_of("Deployment")) if address_of(item) in addresses]
+    found = await asyncio.gather(*(_deployment(kubernetes, *address) for address in sorted(addresses)))
     return [item for item in found if item is not None]
 
 
@@ -79,10 +78,6 @@ async def _deployment(kubernetes: Kubernetes, namespace: str, name: str) -> dict
         return await kubernetes.get(path_of("Deployment", namespace, name))
     except Missing:
         return None
-
-
-def _address(item: dict[str, Any]) -> tuple[str, str]:
-    return item["metadata"]["namespace"], item["metadata"]["name"]
 
 
 def _found(fleet: Fleet, cluster: Cluster, item: dict[str, Any]) -> Found:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from clients.session import Clients
-from fleet.plan import Change
+from fleet.changes import Change
 from fleet.spec import Fleet
 from tasks import chain
 

@@ -28,13 +28,15 @@ from unittest import mock  # noqa: E402
 
 import httpx  # noqa: E402
 import pytest  # noqa: E402
+import yaml  # noqa: E402 - as above
 
 from clients.kubernetes import AKS_SERVER_APPLICATION  # noqa: E402
 from clients.session import Clients, open_clients  # noqa: E402
 from clients.waiting import Patience  # noqa: E402
+from fleet.changes import Plan  # noqa: E402
 from fleet.files import load  # noqa: E402
 from fleet.observed import Observed  # noqa: E402
-from fleet.plan import Plan, plan  # noqa: E402
+from fleet.plan import plan  # noqa: E402
 from fleet.spec import Fleet  # noqa: E402
 from flows.observing import observe  # noqa: E402
 from simulator.azure import start  # noqa: E402
@@ -42,7 +44,7 @@ from simulator.clock import Clock  # noqa: E402
 from simulator.server import Simulator  # noqa: E402
 from simulator.weather import CALM, Dials, Weather  # noqa: E402
 from tasks import chain  # noqa: E402
-from tests.carrying_out import carry_out  # noqa: E402
+from tests.carrying_out import carry_out  # noqa: E402 - as above
 from tests.operator import token_request  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +52,14 @@ DEMO_CLOUD = ROOT / "deployments" / "demo" / "cloud.yaml"
 DEMO_FLEET = ROOT / "deployments" / "demo" / "fleet.yaml"
 CANARY = "canary-5f2b7c-do-not-print"
 """The demo secret's value in tests; it must turn up nowhere."""
+
+
+def demo_cloud_with(**cluster: Any) -> str:
+    """The demo's cloud, its cluster with other settings."""
+    described = yaml.safe_load(DEMO_CLOUD.read_text(encoding="utf-8"))
+    described["subscriptions"][0]["clusters"][0].update(cluster)
+    text: str = yaml.safe_dump(described)
+    return text
 
 
 @dataclass

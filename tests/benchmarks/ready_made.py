@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from fleet import naming, ownership
-from fleet.plan import Change
+from fleet.changes import Change
 from fleet.resources import (
     AccessPolicy,
     Application,

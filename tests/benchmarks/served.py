@@ -87,10 +87,6 @@ class ServedCloud:
         times = self.process.cpu_times()
         return times.user + times.system
 
-    def keep(self, path: Path) -> None:
-        """Write a snapshot."""
-        subprocess.run([*_SIMULATE, "--directory", str(self.directory), "snapshot", str(path)], cwd=ROOT, check=True)
-
     def restore(self, path: Path) -> None:
         """Go back to a snapshot."""
         subprocess.run([*_SIMULATE, "--directory", str(self.directory), "restore", str(path)], cwd=ROOT, check=True)

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from fleet.changes import Plan
 from fleet.files import load
-from fleet.plan import Plan
 from tests.conftest import DEMO_FLEET, running_cloud
 from tests.end_to_end.command import Finished, Terminal
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from fleet.changes import Plan
 from fleet.files import load
-from fleet.plan import Plan
 from fleet.spec import Fleet
 from fleet.teardown import plan_teardown
 from tests.conftest import DEMO_FLEET, Cloud, running_cloud

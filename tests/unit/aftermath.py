@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fleet.changes import Action, Change
 from fleet.observed import Found, Observed
-from fleet.plan import Action, Change
 from fleet.resources import (
     AccessPolicy,
     Application,

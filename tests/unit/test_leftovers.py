@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from fleet import naming
+from fleet.changes import Action, Change, Plan
 from fleet.findings import Finding
 from fleet.observed import Found, Observed
-from fleet.plan import Action, Change, Plan, plan
+from fleet.plan import plan
 from fleet.resources import FederatedIdentityCredential
 from fleet.spec import Fleet
 

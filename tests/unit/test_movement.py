@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.changes import Plan
 from fleet.movement import WorldMovedError, movements, refuse_if_moved
 from fleet.observed import Observed
-from fleet.plan import Plan, plan
+from fleet.plan import plan
 from fleet.spec import Fleet
 
 from .aftermath import applied

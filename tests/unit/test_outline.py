@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from fleet.changes import Plan
 from fleet.observed import Observed
 from fleet.outline import Group, headline, outline
-from fleet.plan import Plan, plan
+from fleet.plan import plan
 from fleet.spec import Fleet
 from fleet.teardown import plan_teardown
 
@@ -120,9 +121,8 @@ def test_a_teardown_is_read_from_the_workloads_on() -> None:
 # How much
 
 
-SOFT: Callable[[Observed], Observed] = lambda world: changed(  # noqa: E731 - a row's value
-    without(world, "secret", "access-policy"), "vault", soft_deleted=True
-)
+def _soft_deleted(world: Observed) -> Observed:
+    return changed(without(world, "secret", "access-policy"), "vault", soft_deleted=True)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ SOFT: Callable[[Observed], Observed] = lambda world: changed(  # noqa: E731 - a 
         (lambda _: empty(), "12 to create"),
         (lambda world: changed(world, "service-account", client_id="another"), "1 to update"),
         (lambda world: changed(without(world, "secret"), "application", display_name="x"), "1 to create, 1 to update"),
-        (SOFT, "3 to create, 1 to recover"),
+        (_soft_deleted, "3 to create, 1 to recover"),
         (lambda world: unseen(world, "kubernetes:one"), "4 held"),
         (lambda world: world, ""),
     ],

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.changes import Action, Change
 from fleet.observed import Observed
-from fleet.plan import Action, Change, plan
+from fleet.plan import plan
 from fleet.resources import Reference, Resource
 from fleet.spec import Fleet
 from fleet.wanted import wanted

@@ -7,9 +7,10 @@ import time
 
 from rich.console import Console
 
+from fleet.changes import Plan
 from fleet.findings import Finding
 from fleet.observed import Observed
-from fleet.plan import Plan, plan
+from fleet.plan import plan
 from fleet.spec import Fleet
 from flows.console import show_plan
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.changes import Action
 from fleet.observed import Observed
 from fleet.outline import outline
-from fleet.plan import Action, plan
+from fleet.plan import plan
 from fleet.spec import Fleet
 from fleet.stages import after_proof, before_proof
 from fleet.wanted import wanted

@@ -12,8 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from fleet.changes import Action, Change
 from fleet.observed import Found, Observed
-from fleet.plan import Action, Change, plan
+from fleet.plan import plan
 from fleet.resources import (
     AccessPolicy,
     Application,

@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 
+from fleet import naming
+from fleet.changes import Action, Plan
 from fleet.observed import Found, Observed
-from fleet.plan import Action, Plan, plan
+from fleet.plan import plan
 from fleet.spec import Fleet
 from fleet.stages import after_proof, before_proof
 
 from .aftermath import applied
+from .test_leftovers import FORMER as FORMER_ISSUER
 from .test_leftovers import TRUST, beside, change_of, credential, deleted
 from .worlds import a_fleet, aks, as_wanted, changed, unseen, workload
 
-FORMER = "federated-credential:app/" + str(credential().resource.name)  # type: ignore[union-attr]
+FORMER = f"federated-credential:app/{naming.federated_credential_name('one', 'space', 'account', FORMER_ISSUER)}"
 
 
 def rebuilt(**parts: Any) -> tuple[Fleet, Observed]:

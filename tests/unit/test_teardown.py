@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from fleet.changes import Action, Plan
 from fleet.observed import Observed
-from fleet.plan import Action, Plan
 from fleet.spec import Fleet
 from fleet.teardown import plan_teardown
 from fleet.wanted import wanted

@@ -14,17 +14,9 @@ from clients.kubernetes import path_of
 from clients.session import Clients, find_tenancy
 from clients.waiting import Patience
 from fleet.spec import Cluster, Fleet
-from tests.conftest import DEMO_CLOUD, Cloud, running_cloud
+from tests.conftest import Cloud, demo_cloud_with, running_cloud
 
 AKS = Cluster(name="sysadminas", resource_group="sysadminas-aks")
-
-
-def cloud_with(**cluster: bool) -> str:
-    """The demo's cloud, with its cluster's settings changed."""
-    described = yaml.safe_load(DEMO_CLOUD.read_text(encoding="utf-8"))
-    described["subscriptions"][0]["clusters"][0].update(cluster)
-    text: str = yaml.safe_dump(described)
-    return text
 
 
 async def namespaces(clients: Clients, fleet: Fleet, cluster: Cluster) -> set[str]:
@@ -41,7 +33,7 @@ async def namespaces(clients: Clients, fleet: Fleet, cluster: Cluster) -> set[st
 async def test_an_aks_cluster_is_reached_without_kubelogin(
     tmp_path: Path, fleet: Fleet, entra_integrated: bool, local_accounts: bool
 ) -> None:
-    described = cloud_with(entra_integrated=entra_integrated, local_accounts=local_accounts)
+    described = demo_cloud_with(entra_integrated=entra_integrated, local_accounts=local_accounts)
     async with running_cloud(tmp_path / "simulator", cloud=described) as cloud, cloud.clients() as clients:
         assert "kube-system" in await namespaces(clients, fleet, AKS)
 

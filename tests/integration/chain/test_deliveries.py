@@ -14,11 +14,11 @@ import yaml
 
 from clients.errors import CloudError
 from clients.kubernetes import path_of
+from fleet.changes import Plan
 from fleet.files import load
-from fleet.plan import Plan
 from fleet.spec import Fleet
 from tasks import verification
-from tests.conftest import DEMO_CLOUD, Cloud, running_cloud
+from tests.conftest import Cloud, demo_cloud_with, running_cloud
 
 WIDE = Path(__file__).parent / "wide.yaml"
 CONFIGURATIONS = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
@@ -31,14 +31,6 @@ CLUSTERS = (
     "/providers/Microsoft.ContainerService/managedClusters"
 )
 VERSION = "api-version=2025-08-01"
-
-
-def cloud_with(**cluster: Any) -> str:
-    """The demo's cloud, its cluster with other settings."""
-    described = yaml.safe_load(DEMO_CLOUD.read_text(encoding="utf-8"))
-    described["subscriptions"][0]["clusters"][0].update(cluster)
-    text: str = yaml.safe_dump(described)
-    return text
 
 
 def wide(**cluster: Any) -> Fleet:
@@ -115,7 +107,7 @@ async def test_the_add_on_is_switched_on_and_proves_both_kinds_of_identity(cloud
 
 async def test_an_add_on_that_is_there_needs_no_change(tmp_path: Path) -> None:
     fleet = wide(**ADDON)
-    async with running_cloud(tmp_path, cloud=cloud_with(oidc_issuer=True, workload_identity=True)) as cloud:
+    async with running_cloud(tmp_path, cloud=demo_cloud_with(oidc_issuer=True, workload_identity=True)) as cloud:
         planned = await cloud.plan(fleet)
         assert not planned.holds
         assert not {"cluster:sysadminas", "webhook:sysadminas"} & {change.key for change in planned.changes}
@@ -123,7 +115,7 @@ async def test_an_add_on_that_is_there_needs_no_change(tmp_path: Path) -> None:
 
 async def test_what_somebody_takes_from_the_add_on_is_brought_back_by_aks_not_by_us(tmp_path: Path) -> None:
     fleet = wide(**ADDON)
-    switched_on = cloud_with(oidc_issuer=True, workload_identity=True)
+    switched_on = demo_cloud_with(oidc_issuer=True, workload_identity=True)
     async with running_cloud(tmp_path, cloud=switched_on, speed=1000.0) as cloud:
         (cluster,) = cloud.simulator.simulation.clusters.values()
         url = f"https://{cluster.state.fqdn}{CONFIGURATION}"
@@ -137,7 +129,7 @@ async def test_what_somebody_takes_from_the_add_on_is_brought_back_by_aks_not_by
 
 
 async def test_the_chart_is_refused_where_the_add_on_is(tmp_path: Path) -> None:
-    async with running_cloud(tmp_path, cloud=cloud_with(oidc_issuer=True, workload_identity=True)) as cloud:
+    async with running_cloud(tmp_path, cloud=demo_cloud_with(oidc_issuer=True, workload_identity=True)) as cloud:
         planned = await cloud.plan(wide(**CHART))
     reason = reason_of(planned, "webhook:sysadminas")
     assert "sysadminas has the webhook as addon, the spec wants chart" in reason
@@ -170,7 +162,7 @@ async def test_both_at_once_are_refused_with_the_reason(cloud: Cloud, wanted: di
 async def test_a_cluster_that_is_not_aks_is_reached_by_context_and_trusted_by_issuer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running_cloud(tmp_path, cloud=cloud_with(oidc_issuer=True)) as cloud:
+    async with running_cloud(tmp_path, cloud=demo_cloud_with(oidc_issuer=True)) as cloud:
         there = await cloud.by_hand("GET", f"{CLUSTERS}/sysadminas?{VERSION}")
         handed_out = await cloud.by_hand("POST", f"{CLUSTERS}/sysadminas/listClusterAdminCredential?{VERSION}")
         kubeconfig = tmp_path / "kubeconfig"

@@ -9,7 +9,7 @@ import yaml
 
 from clients.session import find_tenancy
 from clients.waiting import DeadlineError, Patience
-from fleet.plan import Action, Change
+from fleet.changes import Action, Change
 from fleet.resources import PreviewFeature
 from fleet.spec import Fleet
 from tasks import features

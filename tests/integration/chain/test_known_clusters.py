@@ -8,23 +8,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from clients.kubernetes import path_of
 from clients.session import Clients, find_tenancy
 from fleet.spec import Cluster, Fleet
 from simulator.authority import Authority
-from tests.conftest import DEMO_CLOUD, Cloud, running_cloud
+from tests.conftest import Cloud, demo_cloud_with, running_cloud
 
 AKS = Cluster(name="sysadminas", resource_group="sysadminas-aks")
-
-
-def cloud_with(*, entra_integrated: bool) -> str:
-    """The demo's cloud, its cluster with or without Entra."""
-    described = yaml.safe_load(DEMO_CLOUD.read_text(encoding="utf-8"))
-    described["subscriptions"][0]["clusters"][0]["entra_integrated"] = entra_integrated
-    text: str = yaml.safe_dump(described)
-    return text
 
 
 @pytest.fixture
@@ -39,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def entra(tmp_path: Path, home: Path) -> AsyncIterator[Cloud]:
     """A cloud whose cluster lets users of Entra in."""
     assert not home.exists()
-    async with running_cloud(tmp_path / "simulator", cloud=cloud_with(entra_integrated=True)) as cloud:
+    async with running_cloud(tmp_path / "simulator", cloud=demo_cloud_with(entra_integrated=True)) as cloud:
         yield cloud
 
 
@@ -74,7 +65,7 @@ async def test_what_is_kept_is_nothing_secret_and_for_its_owner_alone(entra: Clo
 
 
 async def test_a_cluster_that_takes_certificates_is_not_remembered(tmp_path: Path, fleet: Fleet, home: Path) -> None:
-    async with running_cloud(tmp_path / "simulator", cloud=cloud_with(entra_integrated=False)) as cloud:
+    async with running_cloud(tmp_path / "simulator", cloud=demo_cloud_with(entra_integrated=False)) as cloud:
         assert await reached(cloud, fleet)
         assert await reached(cloud, fleet)
     assert kept(home) == []

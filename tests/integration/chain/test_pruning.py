@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from fleet.changes import Plan
 from fleet.files import load
-from fleet.plan import Plan
 from fleet.spec import Fleet
 from tasks import principals
 from tests.conftest import Cloud, running_cloud

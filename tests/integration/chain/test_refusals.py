@@ -13,8 +13,9 @@ import yaml
 from clients.errors import Denied, Invalid
 from clients.session import find_tenancy, open_clients
 from clients.waiting import Patience
+from fleet.changes import Plan
 from fleet.files import load
-from fleet.plan import Plan, plan
+from fleet.plan import plan
 from fleet.spec import Fleet
 from flows.observing import observe
 from simulator.azure import graph_applications

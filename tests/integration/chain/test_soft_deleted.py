@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleet.plan import Action
+from fleet.changes import Action
 from fleet.spec import Fleet
 from tests.conftest import Cloud
 
