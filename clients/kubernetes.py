@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -70,6 +70,7 @@ class Kubernetes:
     _kubeconfig: Callable[[str | None], Json]
     renew: Callable[[], Awaitable[Kubernetes]] | None = None
     """Signs in anew, once, where this way in was remembered and leads nowhere."""
+    _former: list[ApiClient] = field(default_factory=list, init=False)
 
     async def get(self, path: str) -> Json:
         """One object. ``Missing`` where there is none."""
@@ -162,7 +163,8 @@ class Kubernetes:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._api.close()
+        for api in (self._api, *self._former):
+            await api.close()
 
     async def _call(
         self,
@@ -196,7 +198,7 @@ class Kubernetes:
                 raise
             renew, self.renew = self.renew, None
             fresh = await renew()
-            await self._api.close()
+            self._former.append(self._api)  # others may be using it just now
             self._api, self._token, self._kubeconfig = fresh._api, fresh._token, fresh._kubeconfig
             return await self._once(method, path, query, body, content_type)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -83,6 +84,23 @@ async def test_a_cluster_with_a_new_authority_is_asked_about_once_more(
     assert await reached(entra, fleet)
     assert file.read_text(encoding="utf-8") == right
     assert not await reached(entra, fleet)
+
+
+async def test_many_that_find_out_at_the_same_time_ask_once_and_all_go_on(
+    entra: Cloud, fleet: Fleet, home: Path, tmp_path: Path
+) -> None:
+    await reached(entra, fleet)
+    (file,) = kept(home)
+    wrong = base64.b64encode(Authority.open(tmp_path / "other").pem).decode()
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), "authority": wrong}), encoding="utf-8")
+    before = len(entra.journal.entries)
+    async with entra.clients() as clients:
+        clients.tenancy = await find_tenancy(clients, fleet.subscription)
+        kubernetes = await clients.cluster(AKS)
+        found = await asyncio.gather(*(kubernetes.list(path_of("Namespace")) for _ in range(8)))
+    assert all(found)
+    asked = [entry.path for entry in entra.journal.entries[before:]]
+    assert len([path for path in asked if path.endswith("/listClusterUserCredential")]) == 1
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"server": 1}'])
