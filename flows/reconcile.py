@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from clients.session import open_clients
 from clients.waiting import PROPAGATION_SECONDS
@@ -16,14 +16,20 @@ from fleet.changes import Action, Change, Plan
 from fleet.movement import refuse_if_moved
 from fleet.observed import Observed
 from fleet.plan import plan as plan_of
+from fleet.plan_file import Options, PlanFile
 from fleet.proof import Proof, touched
 from fleet.spec import Fleet
 from tasks import verification
 
-from . import applying, artifacts, plan_files, proving, runs
+from . import applying, approval, artifacts, form, plan_files, proving, runs, turns
 from .applying import Outcome
 from .observing import observe
 from .summary import Summary
+
+
+class FleetChangedError(Exception):
+    """The fleet's file is another one than the plan that waited for an approval was made of."""
+
 
 _SETTLED_SECONDS = 20.0
 """How long a chain that nothing was changed about is tried before it counts as broken."""
@@ -31,27 +37,70 @@ _SETTLED_SECONDS = 20.0
 
 @flow(name="reconcile", description="Makes the world as the fleet says, and proves it.", **runs.FLOW_OPTIONS)
 async def reconcile(
-    fleet: Fleet | None = None,
-    fleet_file: str | None = None,
-    verify: bool = True,
-    plan_file: str | None = None,
-    prune: bool = False,
+    fleet: form.FleetValue = None,
+    fleet_file: form.FleetPath = None,
+    verify: form.Proving = True,
+    plan_file: form.PlanPath = None,
+    prune: form.Prune = False,
+    approve: form.Approve = False,
+    approve_minutes: form.ApproveMinutes = 60,
+    when_busy: form.Busy = form.WhenBusy.WAIT,
 ) -> State[Summary]:
     """Bring the world to what the fleet says. Give the fleet itself, or the path of its file.
 
     Or give the path of a file that ``plan --out`` wrote: then just that plan is applied, and nothing at all where
     another one would be made now (:class:`~fleet.movement.WorldMovedError`). A path, since a large fleet's plan is more
     than Prefect takes as a parameter. With ``prune``, what is ours and the fleet does not name is taken away; whether a
-    plan file does that, it says itself.
+    plan file does that, it says itself. With ``approve``, the plan is made, shown, and applied in the same way once
+    somebody has agreed to it; until then other runs may change the fleet.
 
     What another thing takes the place of goes after that one's chain is proven, and stays where it is not.
 
-    Ends completed where everything is as wanted and proven, else failed; either way its result is the summary.
+    Ends completed where everything is as wanted and proven, cancelled where nobody agreed or where it was skipped, else
+    failed; its result is the summary.
     """
     started = time.monotonic()
     approved = plan_files.approved(fleet, fleet_file, plan_file)
     wanted = approved.wanted if approved else runs.wanted_fleet(fleet, fleet_file)
     prune = approved.options.prune if approved else prune
+    if approve:
+        try:
+            approved = await _agreed(wanted, approved, minutes=approve_minutes, prune=prune)
+        except approval.NotApprovedError as error:
+            return Cancelled(name="NotApproved", message=f"{error}; nothing was changed")
+        if fleet_file is not None and runs.wanted_fleet(fleet, fleet_file) != wanted:
+            message = (
+                f"{fleet_file} was changed while its plan waited for an approval, so nothing was changed: run again"
+            )
+            raise FleetChangedError(message)
+    try:
+        async with turns.turn(wanted.name, when_busy):
+            summary = await _carried_out(wanted, approved, started, prune=prune, verify=verify)
+    except turns.FleetBusyError as error:
+        return Cancelled(name="Skipped", message=str(error))
+    get_run_logger().info(summary.headline)
+    if not summary.succeeded:
+        return Failed(message=summary.headline, data=summary)
+    return Completed(message=summary.headline, name="Completed" if summary.plan.changes else "Unchanged", data=summary)
+
+
+async def _agreed(wanted: Fleet, approved: PlanFile | None, *, minutes: int, prune: bool) -> PlanFile | None:
+    """What a person has agreed to, as if they had been given a plan file. None where there is nothing to agree to."""
+    async with open_clients() as clients:
+        observed = await observe(clients, wanted, runs.observing, beyond=prune)
+    planned = plan_of(wanted, observed, prune=prune)
+    await artifacts.show_plan(planned)
+    if approved:
+        refuse_if_moved(approved.plan, planned)
+    if planned.changes:
+        as_whom = f"{observed.tenancy.operator_id} in subscription {observed.tenancy.subscription_name}"
+        await approval.ask(planned, as_whom, minutes)
+    return PlanFile(fleet=wanted, options=Options(prune=prune), plan=planned)
+
+
+async def _carried_out(
+    wanted: Fleet, approved: PlanFile | None, started: float, *, prune: bool, verify: bool
+) -> Summary:
     async with open_clients() as clients:
         observed = await observe(clients, wanted, runs.observing, beyond=prune)
         planned = plan_of(wanted, observed, prune=prune)
@@ -64,7 +113,7 @@ async def reconcile(
         proven = {proof.chain.credential for proof in proofs if proof.holds}
         ready, waiting = stages.after_proof(planned.changes, proven)
         outcomes += await applying.apply(ready, earlier=outcomes)
-        summary = Summary(
+        return Summary(
             plan=_as_applied(planned, outcomes),
             failures={outcome.change.key: outcome.error for outcome in outcomes if outcome.error},
             waiting=waiting,
@@ -73,10 +122,6 @@ async def reconcile(
             requests=clients.traffic.requests,
             seconds=time.monotonic() - started,
         )
-    get_run_logger().info(summary.headline)
-    if not summary.succeeded:
-        return Failed(message=summary.headline, data=summary)
-    return Completed(message=summary.headline, name="Completed" if planned.changes else "Unchanged", data=summary)
 
 
 async def _proofs(observed: Observed, planned: Plan, outcomes: Iterable[Outcome]) -> tuple[list[Proof], list[str]]:
