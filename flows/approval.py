@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prefect import get_run_logger
 from prefect.client.orchestration import get_client
-from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
 from prefect.runtime import flow_run
@@ -15,6 +16,8 @@ from fleet.outline import SIGNS, headline, outline
 from tasks.chain import title
 
 _POLL_SECONDS = 2
+_GRACE_SECONDS = 3600
+"""By which Prefect would wait longer: a run whose pause has expired by Prefect's clock is a failed one."""
 _SHOWN = 200
 """Changes to name in the question; the plan's artifact has them all."""
 
@@ -30,17 +33,18 @@ class Decision(RunInput):
     reason: str = Field(default="", title="Reason", description="Kept with the run, if you like.", max_length=1000)
 
 
-async def ask(planned: Plan, as_whom: str, minutes: int) -> None:
+async def ask(planned: Plan, as_whom: str, minutes: float) -> None:
     """Wait for a person's decision, at most so many minutes; no decision is a no. Raises :class:`NotApprovedError`."""
     question = text(planned, as_whom, await _asked_by(), minutes)
     try:
-        decision = await apause_flow_run(
-            wait_for_input=Decision.with_initial_data(description=question),
-            timeout=minutes * 60,
-            poll_interval=_POLL_SECONDS,
-        )
-    except FlowPauseTimeout:
-        message = f"nobody agreed to the plan within {minutes} minutes"
+        async with asyncio.timeout(minutes * 60):
+            decision = await apause_flow_run(
+                wait_for_input=Decision.with_initial_data(description=question),
+                timeout=round(minutes * 60) + _GRACE_SECONDS,
+                poll_interval=_POLL_SECONDS,
+            )
+    except TimeoutError:
+        message = f"nobody agreed to the plan within {minutes:g} minutes"
         raise NotApprovedError(message) from None
     reason = f": {decision.reason}" if decision.reason else ""
     if not decision.apply:
@@ -49,14 +53,14 @@ async def ask(planned: Plan, as_whom: str, minutes: int) -> None:
     get_run_logger().info("The plan was approved%s", reason)
 
 
-def text(planned: Plan, as_whom: str, asked_by: str, minutes: int) -> str:
+def text(planned: Plan, as_whom: str, asked_by: str, minutes: float) -> str:
     """The question in Markdown: what would change, how much goes away, as whom, and who wants it."""
     gone = [change for change in planned.changes if change.action is Action.DELETE]
     lines = [
         f"## Apply this plan of {planned.fleet}?",
         "",
         f"**{headline(planned.changes, planned.holds)}**, {_deletions(len(gone))}. Asked for by {asked_by}; "
-        f"it would be done as {as_whom}. Without an answer within {minutes} minutes nothing is changed.",
+        f"it would be done as {as_whom}. Without an answer within {minutes:g} minutes nothing is changed.",
         "",
         "| | change | fields |",
         "|---|---|---|",

@@ -53,11 +53,11 @@ Approve = Annotated[
     bool, _field("Ask before changing", "Pause after the plan, and go on only when a person has agreed to it here.")
 ]
 ApproveMinutes = Annotated[
-    int,
+    float,
     _field(
         "Minutes to decide",
         "How long the plan waits for somebody to agree. Then it counts as refused.",
-        ge=1,
+        gt=0,
         le=10_080,
     ),
 ]

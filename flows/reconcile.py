@@ -84,7 +84,7 @@ async def reconcile(
     return Completed(message=summary.headline, name="Completed" if summary.plan.changes else "Unchanged", data=summary)
 
 
-async def _agreed(wanted: Fleet, approved: PlanFile | None, *, minutes: int, prune: bool) -> PlanFile | None:
+async def _agreed(wanted: Fleet, approved: PlanFile | None, *, minutes: float, prune: bool) -> PlanFile | None:
     """What a person has agreed to, as if they had been given a plan file. None where there is nothing to agree to."""
     async with open_clients() as clients:
         observed = await observe(clients, wanted, runs.observing, beyond=prune)
