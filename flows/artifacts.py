@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.artifacts import acreate_image_artifact, acreate_markdown_artifact, acreate_table_artifact
 
 from fleet.changes import Plan
+from fleet.health import LINKS, ChainHealth
 from fleet.naming import slug
 from fleet.outline import headline, outline
 from fleet.plan import shown
 from fleet.proof import Proof
 from tasks.chain import title
+
+from .history import History
+from .history import picture as picture_of
 
 
 def rows(plan: Plan) -> list[dict[str, str]]:
@@ -60,3 +64,26 @@ async def show_proofs(fleet: str, proofs: Iterable[Proof], gaps: Iterable[str]) 
     ]
     table += [{"workload": gap, "holds": "not tried"} for gap in gaps]
     await acreate_table_artifact(key=f"verification-{slug(fleet)}", table=table, description=f"Verification of {fleet}")
+
+
+async def show_health(fleet: str, chains: Iterable[ChainHealth]) -> None:
+    """How every workload is after the run, link by link; what is not well stands first."""
+    ordered = sorted(chains, key=lambda chain: chain.is_well)
+    table = [
+        {
+            "workload": chain.workload,
+            "cluster": chain.cluster,
+            **{link: chain.links[link].value if link in chain.links else "" for link in LINKS},
+            "proof": chain.proof,
+        }
+        for chain in ordered
+    ]
+    well = sum(chain.is_well for chain in ordered)
+    text = f"Health of {fleet}: {well} of {len(ordered)} workloads are well"
+    await acreate_table_artifact(key=f"health-{slug(fleet)}", table=table, description=text)
+
+
+async def show_history(fleet: str, history: History) -> None:
+    """The fleet over time, as a picture."""
+    text = f"{fleet} over its last {len(history.runs)} runs"
+    await acreate_image_artifact(image_url=picture_of(history), key=f"history-{slug(fleet)}", description=text)

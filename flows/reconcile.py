@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -13,15 +14,17 @@ from clients.session import open_clients
 from clients.waiting import PROPAGATION_SECONDS
 from fleet import stages
 from fleet.changes import Action, Change, Plan
+from fleet.health import health
 from fleet.movement import refuse_if_moved
 from fleet.observed import Observed
 from fleet.plan import plan as plan_of
 from fleet.plan_file import Options, PlanFile
 from fleet.proof import Proof, touched
+from fleet.room import nearly_full
 from fleet.spec import Fleet
 from tasks import verification
 
-from . import applying, approval, artifacts, form, plan_files, proving, runs, turns
+from . import applying, approval, artifacts, form, happenings, history, plan_files, proving, runs, turns
 from .applying import Outcome
 from .observing import observe
 from .summary import Summary
@@ -107,13 +110,14 @@ async def _carried_out(
         await artifacts.show_plan(planned)
         if approved:
             refuse_if_moved(approved.plan, planned)
+        happenings.planned(planned)
         runs.WORK.set(runs.Work(clients, wanted))
         outcomes = await applying.apply(stages.before_proof(planned.changes))
         proofs, gaps = await _proofs(observed, planned, outcomes) if verify else ([], [])
         proven = {proof.chain.credential for proof in proofs if proof.holds}
         ready, waiting = stages.after_proof(planned.changes, proven)
         outcomes += await applying.apply(ready, earlier=outcomes)
-        return Summary(
+        summary = Summary(
             plan=_as_applied(planned, outcomes),
             failures={outcome.change.key: outcome.error for outcome in outcomes if outcome.error},
             waiting=waiting,
@@ -122,6 +126,21 @@ async def _carried_out(
             requests=clients.traffic.requests,
             seconds=time.monotonic() - started,
         )
+    await _leave(wanted, observed, summary)
+    return summary
+
+
+async def _leave(wanted: Fleet, observed: Observed, summary: Summary) -> None:
+    """What a run leaves for whoever looks after the fleet: its health, its history, and what should be acted on."""
+    plan, failures = summary.plan, summary.failures
+    chains = health(wanted, observed, plan, failures, summary.waiting, summary.proofs)
+    await artifacts.show_health(wanted.name, chains)
+    at, well = datetime.now(UTC).isoformat(timespec="seconds"), sum(chain.is_well for chain in chains)
+    run = history.Run(at=at, chains=len(chains), well=well, changes=summary.applied)
+    await artifacts.show_history(wanted.name, await history.and_then(wanted.name, run))
+    happenings.applied(plan, failures, summary.waiting)
+    happenings.proven(wanted.name, summary.proofs)
+    happenings.nearly_full(wanted.name, nearly_full(observed, plan.changes))
 
 
 async def _proofs(observed: Observed, planned: Plan, outcomes: Iterable[Outcome]) -> tuple[list[Proof], list[str]]:
