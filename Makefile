@@ -55,6 +55,7 @@ clients: $(READY) ## Let the real az, kubectl, helm and the SDK for Node judge t
 	@$(BIN)/python -m pytest tests/clients -m clients -n 2 --dist loadscope --timeout 300
 
 ui-test: $(READY) ## Press Run, agree to plans and look at the results, as a person does in Prefect's UI
+	@tests/end_to_end/operated/install.sh
 	@$(BIN)/python -m pytest tests/end_to_end/operated -m operated --timeout 300
 
 mutants: $(READY) ## Switch off every rule of the simulator, one at a time: a flow or a client must notice

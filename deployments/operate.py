@@ -31,7 +31,8 @@ class OperatingError(Exception):
 
 def main() -> int:
     """Operate until SIGINT or SIGTERM; 0 where all of it ended as it should."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has started it in the background
+        signal.signal(number, signal.default_int_handler)
     os.environ["WORKLOAD_IDENTITY_ROOT"] = str(ROOT)  # prefect.yaml's pull step reads it
     os.environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")  # whoever presses Run is waiting
     try:

@@ -86,4 +86,4 @@ async def _asked_by() -> str:
     creator = run.created_by
     if creator is not None and creator.display_value:
         return f"{(creator.type or 'somebody').lower()} {creator.display_value}"
-    return "its schedule" if run.auto_scheduled else f"run {run.name}"
+    return "its schedule" if run.auto_scheduled else "somebody by hand"

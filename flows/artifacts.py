@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prefect.artifacts import acreate_image_artifact, acreate_markdown_artifact, acreate_table_artifact
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
-from fleet.changes import Plan
+from fleet.changes import Action, Change, Plan
 from fleet.health import LINKS, ChainHealth
 from fleet.naming import slug
 from fleet.outline import headline, outline
 from fleet.plan import shown
 from fleet.proof import Proof
+from fleet.resources import Difference
 from tasks.chain import title
 
 from .history import History
@@ -19,21 +20,24 @@ from .history import picture as picture_of
 
 
 def rows(plan: Plan) -> list[dict[str, str]]:
-    """A row for every field that changes, group by group: what, field, old, new, why."""
+    """A row for every field that changes, group by group; what tells most stands first, for screens are narrow."""
     return [
         {
-            "group": f"{group.kind} {group.name}",
-            "change": title(change),
             "action": change.action.value,
-            "field": difference.field,
-            "old": shown(difference.old),
-            "new": shown(difference.new),
+            "change": title(change),
+            "old → new": _difference(change, difference),
+            "of": f"{group.kind} {group.name}",
             "reason": change.reason,
         }
         for group in outline(plan)
         for change in group.changes
         for difference in change.differences
     ]
+
+
+def _difference(change: Change, difference: Difference) -> str:
+    old = "" if change.action is Action.CREATE else f"{shown(difference.old)} → "
+    return f"{difference.field}: {old}{shown(difference.new)}"
 
 
 async def show_plan(plan: Plan) -> None:
@@ -85,5 +89,7 @@ async def show_health(fleet: str, chains: Iterable[ChainHealth]) -> None:
 
 async def show_history(fleet: str, history: History) -> None:
     """The fleet over time, as a picture."""
-    text = f"{fleet} over its last {len(history.runs)} runs"
-    await acreate_image_artifact(image_url=picture_of(history), key=f"history-{slug(fleet)}", description=text)
+    count = len(history.runs)
+    text = f"{fleet} over its last {count} runs" if count > 1 else f"{fleet}, its first run"
+    picture = f"![{text}]({picture_of(history)})"
+    await acreate_markdown_artifact(markdown=picture, key=f"history-{slug(fleet)}", description=text)

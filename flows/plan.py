@@ -13,7 +13,7 @@ from .observing import observe
 
 
 @flow(name="plan", description="Shows what reconcile would change. Changes nothing.", **runs.FLOW_OPTIONS)
-async def plan(fleet: form.FleetValue = None, fleet_file: form.FleetPath = None, prune: form.Prune = False) -> Plan:
+async def plan(fleet_file: form.FleetPath = None, fleet: form.FleetValue = None, prune: form.Prune = False) -> Plan:
     """Compare the fleet with the world. Give the fleet itself, or the path of its file.
 
     With ``prune``, what is ours and the fleet does not name is planned to go.

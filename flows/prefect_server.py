@@ -183,6 +183,7 @@ def _start() -> str:
 def _free_port() -> int:
     for port in (_USUAL_PORT, 0):
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that ended just now is no hindrance
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

@@ -40,11 +40,11 @@ _SETTLED_SECONDS = 20.0
 
 @flow(name="reconcile", description="Makes the world as the fleet says, and proves it.", **runs.FLOW_OPTIONS)
 async def reconcile(
-    fleet: form.FleetValue = None,
     fleet_file: form.FleetPath = None,
-    verify: form.Proving = True,
+    fleet: form.FleetValue = None,
     plan_file: form.PlanPath = None,
     prune: form.Prune = False,
+    verify: form.Proving = True,
     approve: form.Approve = False,
     approve_minutes: form.ApproveMinutes = 60,
     when_busy: form.Busy = form.WhenBusy.WAIT,

@@ -20,8 +20,8 @@ from .summary import Summary
 
 @flow(name="teardown", description="Takes away what reconcile made.", **runs.FLOW_OPTIONS)
 async def teardown(
-    fleet: form.FleetValue = None,
     fleet_file: form.FleetPath = None,
+    fleet: form.FleetValue = None,
     everything: form.Everything = False,
     workloads: form.Workloads = (),
     clusters: form.Clusters = (),

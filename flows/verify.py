@@ -19,8 +19,8 @@ from .summary import Summary
 
 @flow(name="verify", description="Proves that every workload reads its secret.", **runs.FLOW_OPTIONS)
 async def verify(
-    fleet: form.FleetValue = None,
     fleet_file: form.FleetPath = None,
+    fleet: form.FleetValue = None,
     fresh: form.Fresh = False,
     patience_seconds: form.PatienceSeconds = 60.0,
 ) -> State[Summary]:
