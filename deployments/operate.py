@@ -19,6 +19,8 @@ import yaml
 
 from flows import prefect_server
 
+from . import automations
+
 ROOT = Path(__file__).resolve().parent.parent
 _PREFECT = (sys.executable, "-m", "prefect")
 _STOP_SECONDS = 30.0
@@ -67,6 +69,7 @@ def _operate(ui: str) -> int:
     deployed = subprocess.run([*_PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, capture_output=True, text=True)
     if deployed.returncode:
         raise OperatingError(f"prefect deploy failed:\n{deployed.stdout}{deployed.stderr}")
+    asyncio.run(_make_automations())
     worker = subprocess.Popen([*_PREFECT, "worker", "start", "--type", "process", "--pool", pool], cwd=ROOT)
     try:
         _tell(f"Operating: {ui}/deployments    Ctrl-C ends it.")
@@ -92,6 +95,17 @@ async def _make_pool(name: str) -> None:
             await client.read_work_pool(name)
         except ObjectNotFound:
             await client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+
+
+async def _make_automations() -> None:
+    from prefect.client.orchestration import get_client
+
+    async with get_client() as client:
+        for path in automations.files():
+            try:
+                await automations.apply(client, path)
+            except automations.MissingError as error:
+                _tell(f"Left out: automation {error}")
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:

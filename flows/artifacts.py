@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
 
 from fleet.changes import Action, Change, Plan
 from fleet.health import LINKS, ChainHealth
@@ -93,3 +100,35 @@ async def show_history(fleet: str, history: History) -> None:
     text = f"{fleet} over its last {count} runs" if count > 1 else f"{fleet}, its first run"
     picture = f"![{text}]({picture_of(history)})"
     await acreate_markdown_artifact(markdown=picture, key=f"history-{slug(fleet)}", description=text)
+
+
+_MOMENT_SECONDS, _EVERY_SECONDS = 5.0, 2.0
+"""What takes longer than a moment gets a bar, which moves every so often."""
+
+
+@asynccontextmanager
+async def progress(what: str, total: int) -> AsyncIterator[Callable[[], None]]:
+    """A bar in the UI while the block works through ``total`` of ``what``; call what it yields after each."""
+    done = 0
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+
+    async def show() -> None:
+        await asyncio.sleep(_MOMENT_SECONDS)
+        bar = await acreate_progress_artifact(0.0, description=f"{total} {what}")
+        try:
+            while True:
+                await aupdate_progress_artifact(bar, 100 * done / total)
+                await asyncio.sleep(_EVERY_SECONDS)
+        finally:
+            await aupdate_progress_artifact(bar, 100 * done / total)
+
+    showing = asyncio.create_task(show())
+    try:
+        yield one_more
+    finally:
+        showing.cancel()
+        with suppress(asyncio.CancelledError):
+            await showing

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from fleet.proof import Chain, Proof
 
-from . import proof_book
+from . import artifacts, proof_book
 from .progress import Phase, tell
 from .runs import WORK, ProofFailedError, prove
 
@@ -27,15 +27,18 @@ async def verify(
     room = asyncio.Semaphore(_AT_ONCE)
     WORK.get().chains = {link.fingerprint: link for link in missing}
 
-    async def one(link: Chain) -> None:
-        async with room:
-            proofs[link] = await _prove(link, patience_seconds)
+    async with artifacts.progress("proofs", len(missing)) as one_more:
 
-    for start in range(0, len(missing), _WRITTEN_AFTER):
-        try:
-            await asyncio.gather(*(one(link) for link in missing[start : start + _WRITTEN_AFTER]))
-        finally:  # what is proven is kept by a run that is interrupted, too
-            await proof_book.write(fleet, proof_book.of(proofs.values()))
+        async def one(link: Chain) -> None:
+            async with room:
+                proofs[link] = await _prove(link, patience_seconds)
+                one_more()
+
+        for start in range(0, len(missing), _WRITTEN_AFTER):
+            try:
+                await asyncio.gather(*(one(link) for link in missing[start : start + _WRITTEN_AFTER]))
+            finally:  # what is proven is kept by a run that is interrupted, too
+                await proof_book.write(fleet, proof_book.of(proofs.values()))
     return [proofs[link] for link in chains]
 
 

@@ -28,6 +28,7 @@ from fleet.proof import Chain, Proof
 from fleet.spec import Fleet
 from tasks import chain, verification
 
+from . import lineage
 from .fleet_files import load_path
 from .observing import plainly
 
@@ -132,4 +133,5 @@ async def prove(title: str, fingerprint: str, patience_seconds: float) -> Proof:
     proof = proof.model_copy(update={"at": datetime.now(UTC).isoformat(timespec="seconds")})
     if not proof.holds:
         raise ProofFailedError(proof)
+    lineage.proven(work.fleet.name, proof.chain)
     return proof

@@ -1,25 +1,36 @@
 """One run at a time changes a fleet, wherever it runs: by a concurrency limit of the Prefect server that all share.
 
-A run that is killed keeps its turn until its lease ends.
+The limit's one slot is leased, and the lease is renewed while the run lives. A run that is killed would keep its turn
+until the lease ends; so whoever has it leaves a card, by which the next one can tell that it is dead.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
+import socket
+import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from uuid import UUID
 
 import httpx
+import psutil
 from prefect import get_run_logger
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import ConcurrencyLeaseHolder
-from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
+from fleet.spec import Model
+
+from . import kept
 from .form import WhenBusy
 from .progress import Phase, tell
 
-LEASE_SECONDS = 60.0
-"""The shortest that Prefect takes; it is renewed while the run lives."""
+_LEASE_SECONDS, _RENEWED_EVERY, _ASKED_EVERY = 90.0, 20.0, 1.0
+_CLOCK_SECONDS = 5.0
+"""A process's birth is told relative to the machine's boot, whose time moves when the clock is set right."""
 
 
 class FleetBusyError(Exception):
@@ -29,6 +40,26 @@ class FleetBusyError(Exception):
         super().__init__(f"skipped: another run is changing {fleet}")
 
 
+class TurnLostError(Exception):
+    """The lease of the turn ended while the run was working: somebody else may have it."""
+
+    def __init__(self, fleet: str) -> None:
+        super().__init__(
+            f"the Prefect server no longer knows that this run is changing {fleet}, so it stopped: run it again"
+        )
+
+
+class Card(Model):
+    """Who has the turn."""
+
+    lease: str = ""
+    run: str = ""
+    host: str = ""
+    pid: int = 0
+    born: float = 0.0
+    """When that process began, in seconds since 1970."""
+
+
 def limit_of(fleet: str) -> str:
     """The name of the concurrency limit whose one slot is the turn to change this fleet."""
     return f"workload-identity fleet {fleet}"
@@ -36,36 +67,106 @@ def limit_of(fleet: str) -> str:
 
 @asynccontextmanager
 async def turn(fleet: str, when_busy: WhenBusy) -> AsyncIterator[None]:
-    """Be the only run that changes this fleet. :class:`FleetBusyError` where another is, and this is not to wait."""
+    """Be the only run that changes this fleet.
+
+    Raises :class:`FleetBusyError` where another is and this is not to wait, :class:`TurnLostError` out of the block
+    where the server takes the turn away.
+    """
     async with get_client() as client:
         await client.upsert_global_concurrency_limit_by_name(limit_of(fleet), 1)
-    async with AsyncExitStack() as stack:
+        lease = await _taken(client, fleet, when_busy)
+        lost = False
+        here = asyncio.current_task()
+        assert here is not None
+
+        async def renew() -> None:
+            nonlocal lost
+            if not await _renewed_to_the_end(client, lease):
+                lost = True
+                here.cancel()
+
+        renewing = asyncio.create_task(renew())
         try:
-            await stack.enter_async_context(_slot(fleet, tries=0))
-        except ConcurrencySlotAcquisitionError as error:
-            if not _is_taken(error):
-                raise
-            if when_busy is WhenBusy.SKIP:
-                raise FleetBusyError(fleet) from None
-            waiting = f"another run is changing {fleet}: waiting for its end"
+            yield
+        except asyncio.CancelledError:
+            if lost:
+                raise TurnLostError(fleet) from None
+            raise
+        finally:
+            renewing.cancel()
+            with suppress(httpx.HTTPError):
+                await asyncio.shield(client.release_concurrency_slots_with_lease(lease))
+
+
+async def _taken(client: PrefectClient, fleet: str, when_busy: WhenBusy) -> UUID:
+    waiting = f"another run is changing {fleet}: waiting for its end"
+    waits, ended = False, ""
+    while (lease := await _try(client, fleet)) is None:
+        card = await kept.read(Card, "turn", fleet)
+        if card.lease != ended and await _is_dead(client, card):
+            ended = card.lease  # the next one may not have left its card yet
+            await client.release_concurrency_slots_with_lease(UUID(card.lease))
+            continue
+        if when_busy is WhenBusy.SKIP:
+            raise FleetBusyError(fleet)
+        if not waits:
+            waits = True
             get_run_logger().info(waiting)
             tell(waiting, Phase.STARTED)
-            await stack.enter_async_context(_slot(fleet))
-            tell(waiting, Phase.DONE)
-        yield
-
-
-def _slot(fleet: str, tries: int | None = None) -> AbstractAsyncContextManager[None]:
-    run = flow_run.id
-    return concurrency(
-        limit_of(fleet),
-        max_retries=tries,
-        strict=True,
-        lease_duration=LEASE_SECONDS,
-        holder=ConcurrencyLeaseHolder(type="flow_run", id=run) if run else None,
+        await asyncio.sleep(_ASKED_EVERY)
+    if waits:
+        tell(waiting, Phase.DONE)
+    me = psutil.Process()
+    card = Card(
+        lease=str(lease), run=flow_run.id or "", host=socket.gethostname(), pid=os.getpid(), born=me.create_time()
     )
+    await kept.write(card, "turn", fleet)
+    return lease
 
 
-def _is_taken(error: ConcurrencySlotAcquisitionError) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, httpx.HTTPStatusError) and cause.response.status_code == httpx.codes.LOCKED
+async def _try(client: PrefectClient, fleet: str) -> UUID | None:
+    """The lease of the turn; None where somebody has it."""
+    run = flow_run.id
+    holder = ConcurrencyLeaseHolder(type="flow_run", id=UUID(run)) if run else None
+    try:
+        answer = await client.increment_concurrency_slots_with_lease(
+            [limit_of(fleet)], 1, "concurrency", _LEASE_SECONDS, holder
+        )
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code == httpx.codes.LOCKED:
+            return None
+        raise
+    return UUID(answer.json()["lease_id"])
+
+
+async def _is_dead(client: PrefectClient, card: Card) -> bool:
+    """Whether the run that left the card can no longer be at work: its process is gone, or Prefect knows its end."""
+    if not card.lease:
+        return False
+    if card.host == socket.gethostname():
+        try:
+            return abs(psutil.Process(card.pid).create_time() - card.born) > _CLOCK_SECONDS
+        except psutil.NoSuchProcess:
+            return True
+    try:
+        state = (await client.read_flow_run(UUID(card.run))).state
+    except (ObjectNotFound, ValueError):
+        return False
+    return state is not None and state.is_final()
+
+
+async def _renewed_to_the_end(client: PrefectClient, lease: UUID) -> bool:
+    """Keep the lease; False once it is lost, or the server did not answer for as long as it lasts."""
+    renewed = time.monotonic()
+    while True:
+        await asyncio.sleep(_RENEWED_EVERY)
+        try:
+            await client.renew_concurrency_lease(lease, _LEASE_SECONDS)
+            renewed = time.monotonic()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.GONE:
+                return False
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() - renewed > _LEASE_SECONDS:
+            return False

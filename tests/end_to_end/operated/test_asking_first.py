@@ -79,7 +79,7 @@ async def test_an_approved_plan_is_applied_and_proven(desk: Desk) -> None:
     await question(desk, run)
     await desk.answer(run, apply=True)
     state = await desk.ended(run)
-    assert state["type"] == "COMPLETED", state
+    assert state["type"] == "COMPLETED", state["message"]
     assert "14 of 14 changes applied, 1 of 1 chains proven" in state["message"]
 
 
