@@ -11,7 +11,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from . import automations
 ROOT = Path(__file__).resolve().parent.parent
 _PREFECT = (sys.executable, "-m", "prefect")
 _STOP_SECONDS = 30.0
-"""How long the worker may take to end what it runs."""
+"""How long the workers may take to end what they run."""
+_LOOK_EVERY = 0.5
 
 
 class OperatingError(Exception):
@@ -62,39 +64,45 @@ def _server() -> Iterator[str]:
 
 
 def _operate(ui: str) -> int:
-    """Deploy, and work until interrupted; the worker's exit code where it ends by itself."""
-    pool = _pool()
-    asyncio.run(_make_pool(pool))
+    """Deploy, and work until interrupted; a worker's exit code where one ends by itself."""
+    pools = _pools()
+    asyncio.run(_make_pools(pools))
     _tell("Deploying what prefect.yaml says")
     deployed = subprocess.run([*_PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, capture_output=True, text=True)
     if deployed.returncode:
         raise OperatingError(f"prefect deploy failed:\n{deployed.stdout}{deployed.stderr}")
     asyncio.run(_make_automations())
-    worker = subprocess.Popen([*_PREFECT, "worker", "start", "--type", "process", "--pool", pool], cwd=ROOT)
+    workers = [_worker(pool) for pool in pools]
     try:
         _tell(f"Operating: {ui}/deployments    Ctrl-C ends it.")
-        return worker.wait()
+        while all(worker.poll() is None for worker in workers):
+            time.sleep(_LOOK_EVERY)
+        return next(worker.returncode for worker in workers if worker.returncode is not None)
     finally:
-        _end(worker)
+        _end(workers)
 
 
-def _pool() -> str:
-    """The work pool of all deployments."""
+def _pools() -> list[str]:
+    """The work pools of all deployments."""
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-    (name,) = {deployment["work_pool"]["name"] for deployment in deployments}
-    return str(name)
+    return list(dict.fromkeys(deployment["work_pool"]["name"] for deployment in deployments))
 
 
-async def _make_pool(name: str) -> None:
+async def _make_pools(names: Iterable[str]) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
 
     async with get_client() as client:
-        try:
-            await client.read_work_pool(name)
-        except ObjectNotFound:
-            await client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+        for name in names:
+            try:
+                await client.read_work_pool(name)
+            except ObjectNotFound:
+                await client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+
+
+def _worker(pool: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*_PREFECT, "worker", "start", "--type", "process", "--pool", pool], cwd=ROOT)
 
 
 async def _make_automations() -> None:
@@ -108,14 +116,17 @@ async def _make_automations() -> None:
                 _tell(f"Left out: automation {error}")
 
 
-def _end(worker: subprocess.Popen[bytes]) -> None:
-    """Let the worker end what it runs, for a while."""
-    worker.terminate()
-    try:
-        worker.wait(_STOP_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        worker.kill()
-        worker.wait()
+def _end(workers: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Let the workers end what they run, for a while."""
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    for worker in workers:
+        try:
+            worker.wait(max(deadline - time.monotonic(), 0.1))
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            worker.kill()
+            worker.wait()
 
 
 def _tell(news: str) -> None:

@@ -73,6 +73,15 @@ Busy = Annotated[
     WhenBusy,
     _field("When busy", "While another run changes the same fleet: wait for its end, or skip this run."),
 ]
+ShardSize = Annotated[
+    int,
+    _field(
+        "Changes per machine",
+        "With more changes than this, slices of so many go to the workers of the deployment reconcile-shard/shard. "
+        "0: all of them here.",
+        ge=0,
+    ),
+]
 Everything = Annotated[bool, _field("Everything", "Vaults (soft-deleted) and webhooks too.")]
 Workloads = Annotated[
     tuple[str, ...],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from prefect import flow, get_run_logger
@@ -11,31 +10,22 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from clients.session import open_clients
-from clients.waiting import PROPAGATION_SECONDS
-from fleet import stages
-from fleet.changes import Action, Change, Plan
 from fleet.health import health
 from fleet.movement import refuse_if_moved
 from fleet.observed import Observed
 from fleet.plan import plan as plan_of
 from fleet.plan_file import Options, PlanFile
-from fleet.proof import Proof, touched
 from fleet.room import nearly_full
 from fleet.spec import Fleet
-from tasks import verification
 
-from . import applying, approval, artifacts, form, happenings, history, plan_files, proving, runs, turns
-from .applying import Outcome
+from . import approval, artifacts, form, happenings, history, plan_files, runs, shards, turns
+from .carrying_out import carry_out
 from .observing import observe
 from .summary import Summary
 
 
 class FleetChangedError(Exception):
     """The fleet's file is another one than the plan that waited for an approval was made of."""
-
-
-_SETTLED_SECONDS = 20.0
-"""How long a chain that nothing was changed about is tried before it counts as broken."""
 
 
 @flow(name="reconcile", description="Makes the world as the fleet says, and proves it.", **runs.FLOW_OPTIONS)
@@ -48,6 +38,7 @@ async def reconcile(
     approve: form.Approve = False,
     approve_minutes: form.ApproveMinutes = 60,
     when_busy: form.Busy = form.WhenBusy.WAIT,
+    shard_size: form.ShardSize = 0,
 ) -> State[Summary]:
     """Bring the world to what the fleet says. Give the fleet itself, or the path of its file.
 
@@ -78,7 +69,7 @@ async def reconcile(
             raise FleetChangedError(message)
     try:
         async with turns.turn(wanted.name, when_busy):
-            summary = await _carried_out(wanted, approved, started, prune=prune, verify=verify)
+            summary = await _carried_out(wanted, approved, started, prune=prune, verify=verify, shard_size=shard_size)
     except turns.FleetBusyError as error:
         return Cancelled(name="Skipped", message=str(error))
     get_run_logger().info(summary.headline)
@@ -102,7 +93,7 @@ async def _agreed(wanted: Fleet, approved: PlanFile | None, *, minutes: float, p
 
 
 async def _carried_out(
-    wanted: Fleet, approved: PlanFile | None, started: float, *, prune: bool, verify: bool
+    wanted: Fleet, approved: PlanFile | None, started: float, *, prune: bool, verify: bool, shard_size: int
 ) -> Summary:
     async with open_clients() as clients:
         observed = await observe(clients, wanted, runs.observing, beyond=prune)
@@ -112,18 +103,18 @@ async def _carried_out(
             refuse_if_moved(approved.plan, planned)
         happenings.planned(planned)
         runs.WORK.set(runs.Work(clients, wanted))
-        outcomes = await applying.apply(stages.before_proof(planned.changes))
-        proofs, gaps = await _proofs(observed, planned, outcomes) if verify else ([], [])
-        proven = {proof.chain.credential for proof in proofs if proof.holds}
-        ready, waiting = stages.after_proof(planned.changes, proven)
-        outcomes += await applying.apply(ready, earlier=outcomes)
+        elsewhere = 0
+        if 0 < shard_size < len(planned.changes):
+            done, elsewhere = await shards.carry_out_on_many(planned, observed, verify=verify, most=shard_size)
+        else:
+            done = await carry_out(planned.changes, observed, verify=verify)
         summary = Summary(
-            plan=_as_applied(planned, outcomes),
-            failures={outcome.change.key: outcome.error for outcome in outcomes if outcome.error},
-            waiting=waiting,
-            proofs=tuple(proofs),
-            gaps=tuple(gaps),
-            requests=clients.traffic.requests,
+            plan=done.applied(planned),
+            failures=done.failures,
+            waiting=done.waiting,
+            proofs=tuple(done.proofs),
+            gaps=tuple(done.gaps),
+            requests=clients.traffic.requests + elsewhere,
             seconds=time.monotonic() - started,
         )
     await _leave(wanted, observed, summary)
@@ -141,30 +132,3 @@ async def _leave(wanted: Fleet, observed: Observed, summary: Summary) -> None:
     happenings.applied(plan, failures, summary.waiting)
     happenings.proven(wanted.name, summary.proofs)
     happenings.nearly_full(wanted.name, nearly_full(observed, plan.changes))
-
-
-async def _proofs(observed: Observed, planned: Plan, outcomes: Iterable[Outcome]) -> tuple[list[Proof], list[str]]:
-    """A proof of every chain, anew of those that a change has touched; and the chains that cannot be tried."""
-    work = runs.WORK.get()
-    done = _done(outcomes)
-    made = [change.resource for change in done.values() if change.action is not Action.DELETE]
-    chains, gaps = verification.chains(work.fleet, observed.with_applied(made, work.outputs))
-    proofs = await proving.verify(
-        work.fleet.name,
-        chains,
-        PROPAGATION_SECONDS if done or any(change.after_proof for change in planned.changes) else _SETTLED_SECONDS,
-        anew=touched(change.resource for change in done.values()),
-    )
-    await artifacts.show_proofs(work.fleet.name, proofs, gaps)
-    return proofs, gaps
-
-
-def _done(outcomes: Iterable[Outcome]) -> dict[str, Change]:
-    """The changes that were applied, by key, with what they came to know."""
-    outputs = runs.WORK.get().outputs
-    return {outcome.change.key: outcome.change.resolved(outputs) for outcome in outcomes if not outcome.error}
-
-
-def _as_applied(planned: Plan, outcomes: Iterable[Outcome]) -> Plan:
-    done = _done(outcomes)
-    return planned.model_copy(update={"changes": tuple(done.get(change.key, change) for change in planned.changes)})

@@ -50,6 +50,14 @@ FLOW_OPTIONS: dict[str, Any] = {
 }
 
 
+def shard_name() -> str:
+    """``shard-…-3 of shop-prod``."""
+    return "{shard} of {fleet_name}".format(**(flow_run.parameters or {}))
+
+
+SHARD_OPTIONS = {**FLOW_OPTIONS, "flow_run_name": shard_name}
+
+
 @dataclass
 class Work:
     """What the task runs of one flow run share. Not a parameter: Prefect would walk through it at every call."""

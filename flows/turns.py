@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
@@ -72,9 +72,37 @@ async def turn(fleet: str, when_busy: WhenBusy) -> AsyncIterator[None]:
     Raises :class:`FleetBusyError` where another is and this is not to wait, :class:`TurnLostError` out of the block
     where the server takes the turn away.
     """
+    waiting = f"another run is changing {fleet}: waiting for its end"
+    waits = False
+
+    def wait() -> None:
+        nonlocal waits
+        if when_busy is WhenBusy.SKIP:
+            raise FleetBusyError(fleet)
+        if not waits:
+            waits = True
+            get_run_logger().info(waiting)
+            tell(waiting, Phase.STARTED)
+
+    async with _held(limit_of(fleet), "turn", fleet, wait):
+        if waits:
+            tell(waiting, Phase.DONE)
+        yield
+
+
+@asynccontextmanager
+async def one_writer(what: str) -> AsyncIterator[None]:
+    """Be the only one on any machine that writes to this, as :meth:`~clients.session.Clients.writing` names it."""
+    async with _held(f"workload-identity writer of {what}", "writer", what, lambda: None):
+        yield
+
+
+@asynccontextmanager
+async def _held(limit: str, kind: str, of: str, wait: Callable[[], None]) -> AsyncIterator[None]:
+    """Hold the only slot of a limit; ``wait`` is called while somebody else does, and may raise."""
     async with get_client() as client:
-        await client.upsert_global_concurrency_limit_by_name(limit_of(fleet), 1)
-        lease = await _taken(client, fleet, when_busy)
+        await client.upsert_global_concurrency_limit_by_name(limit, 1)
+        lease = await _taken(client, limit, kind, of, wait)
         lost = False
         here = asyncio.current_task()
         assert here is not None
@@ -90,7 +118,7 @@ async def turn(fleet: str, when_busy: WhenBusy) -> AsyncIterator[None]:
             yield
         except asyncio.CancelledError:
             if lost:
-                raise TurnLostError(fleet) from None
+                raise TurnLostError(of) from None
             raise
         finally:
             renewing.cancel()
@@ -98,40 +126,28 @@ async def turn(fleet: str, when_busy: WhenBusy) -> AsyncIterator[None]:
                 await asyncio.shield(client.release_concurrency_slots_with_lease(lease))
 
 
-async def _taken(client: PrefectClient, fleet: str, when_busy: WhenBusy) -> UUID:
-    waiting = f"another run is changing {fleet}: waiting for its end"
-    waits, ended = False, ""
-    while (lease := await _try(client, fleet)) is None:
-        card = await kept.read(Card, "turn", fleet)
+async def _taken(client: PrefectClient, limit: str, kind: str, of: str, wait: Callable[[], None]) -> UUID:
+    ended = ""
+    while (lease := await _try(client, limit)) is None:
+        card = await kept.read(Card, kind, of)
         if card.lease != ended and await _is_dead(client, card):
             ended = card.lease  # the next one may not have left its card yet
             await client.release_concurrency_slots_with_lease(UUID(card.lease))
             continue
-        if when_busy is WhenBusy.SKIP:
-            raise FleetBusyError(fleet)
-        if not waits:
-            waits = True
-            get_run_logger().info(waiting)
-            tell(waiting, Phase.STARTED)
+        wait()
         await asyncio.sleep(_ASKED_EVERY)
-    if waits:
-        tell(waiting, Phase.DONE)
-    me = psutil.Process()
-    card = Card(
-        lease=str(lease), run=flow_run.id or "", host=socket.gethostname(), pid=os.getpid(), born=me.create_time()
-    )
-    await kept.write(card, "turn", fleet)
+    born = psutil.Process().create_time()
+    card = Card(lease=str(lease), run=flow_run.id or "", host=socket.gethostname(), pid=os.getpid(), born=born)
+    await kept.write(card, kind, of)
     return lease
 
 
-async def _try(client: PrefectClient, fleet: str) -> UUID | None:
-    """The lease of the turn; None where somebody has it."""
+async def _try(client: PrefectClient, limit: str) -> UUID | None:
+    """The lease of the slot; None where somebody has it."""
     run = flow_run.id
     holder = ConcurrencyLeaseHolder(type="flow_run", id=UUID(run)) if run else None
     try:
-        answer = await client.increment_concurrency_slots_with_lease(
-            [limit_of(fleet)], 1, "concurrency", _LEASE_SECONDS, holder
-        )
+        answer = await client.increment_concurrency_slots_with_lease([limit], 1, "concurrency", _LEASE_SECONDS, holder)
     except httpx.HTTPStatusError as error:
         if error.response.status_code == httpx.codes.LOCKED:
             return None
