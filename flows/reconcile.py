@@ -18,7 +18,7 @@ from fleet.plan_file import Options, PlanFile
 from fleet.room import nearly_full
 from fleet.spec import Fleet
 
-from . import approval, artifacts, form, happenings, history, plan_files, runs, shards, turns
+from . import approval, artifacts, form, happenings, history, old_results, plan_files, runs, shards, turns
 from .carrying_out import carry_out
 from .observing import observe
 from .summary import Summary
@@ -132,3 +132,4 @@ async def _leave(wanted: Fleet, observed: Observed, summary: Summary) -> None:
     happenings.applied(plan, failures, summary.waiting)
     happenings.proven(wanted.name, summary.proofs)
     happenings.nearly_full(wanted.name, nearly_full(observed, plan.changes))
+    await old_results.remove()
