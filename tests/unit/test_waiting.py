@@ -209,12 +209,12 @@ async def test_only_none_means_not_yet(patience: Patience, falsy: object) -> Non
     [
         (["a", "a", "a"], 3),
         (["a", "a", None, "a", "a", "a"], 6),
-        (["a", Missing("thing", "no"), "a", "a", "a"], 5),
-        ([None, "a", busy(), "a", "a", busy(), "a", "a", "a"], 9),
+        (["a", Missing("thing", "no"), "a", "a", "a", "a"], 6),
+        ([None, "a", busy(), "a", "a", busy(), "a", "a", "a", "a"], 10),
     ],
     ids=["at once", "a bad read", "a missing one", "a flapping one"],
 )
-async def test_good_reads_count_only_in_a_row(patience: Patience, reads: list[object], calls: int) -> None:
+async def test_a_good_read_counts_only_with_those_beside_it(patience: Patience, reads: list[object], calls: int) -> None:
     probe = service(*reads)
     assert await patience.until("it", probe, seconds=1000, in_a_row=3) == "a"
     assert probe.calls == calls
