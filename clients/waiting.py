@@ -39,6 +39,8 @@ VAULT_SECONDS = 300.0
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
+_TRIES = 3
+"""How often a step is tried as a whole."""
 
 
 class DeadlineError(Transient):
@@ -89,6 +91,20 @@ class Patience:
             retry=retry_if_exception(worth_another_try), wait=pause, stop=stop_never, sleep=self.sleep, reraise=True
         )
         return await retrying(once)
+
+    async def again(self, step: Callable[[], Awaitable[Result]]) -> Result:
+        """The result of a whole step, repeated a little later where it failed and may yet succeed.
+
+        As Prefect repeats a task run; for steps that are no task runs of their own.
+        """
+        for attempt in range(1, _TRIES):
+            try:
+                return await step()
+            except Exception as error:
+                if is_permanent(error):
+                    raise
+            await self.sleep(2.0**attempt * self.random.uniform(1.0, 1.5))
+        return await step()
 
     async def until(
         self,
