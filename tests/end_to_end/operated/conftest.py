@@ -1,4 +1,4 @@
-"""One desk for all tests of it."""
+"""A desk for the tests of a module."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.conftest import running_cloud
 from tests.end_to_end.command import Terminal
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    """``make operate``, at a desk of its own. Ends all of it with Ctrl-C."""
+    """``make operate``, at a desk of its own for each module. Ends all of it with Ctrl-C."""
     async with running_cloud(tmp_path_factory.mktemp("simulator")) as cloud:
         terminal = Terminal(cloud, tmp_path_factory.mktemp("home"))
         async with operated(terminal) as desk:

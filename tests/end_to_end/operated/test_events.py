@@ -40,7 +40,7 @@ async def settled(desk: Desk) -> None:
 
 async def drifts(desk: Desk) -> None:
     """Somebody takes the ServiceAccount's annotation away; the next reconcile puts it back, and proves anew."""
-    await break_(desk.cloud.simulator.simulation, "annotation-missing", "")
+    await break_(desk.cloud.simulator.simulation, "client-id-missing", "")
 
 
 async def test_drift_is_told_when_it_is_found_and_when_it_is_repaired(desk: Desk) -> None:
@@ -113,8 +113,8 @@ async def listening(desk: Desk) -> AsyncIterator[list[str]]:
 
 async def test_a_failed_verification_is_notified_and_verified_anew(desk: Desk) -> None:
     await settled(desk)
-    await drifts(desk)
     await break_(desk.cloud.simulator.simulation, "secret-disabled", "")
+    await drifts(desk)
     async with listening(desk) as heard:
         run = await desk.begun(ON_DEMAND, approve=False)
         assert (await desk.ended(run))["type"] == "FAILED"

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.operated, pytest.mark.asyncio(loop_scope="package")]
 _SECONDS = 60
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def page(desk: Desk) -> AsyncIterator[Page]:
     browser = shutil.which("chromium")
     assert browser, "there is no chromium: make ui-test installs it"
@@ -70,9 +70,9 @@ async def test_a_wrong_value_is_refused_by_the_form(page: Page, desk: Desk) -> N
 async def test_a_run_is_begun_agreed_to_and_watched(page: Page, desk: Desk) -> None:
     await open_form(page, desk)
     await pictured(page, "form")
-    await field(page, "Ask before changing").get_by_role("switch").click()
+    await expect(field(page, "Ask before changing").get_by_role("switch")).to_have_attribute("aria-checked", "true")
     await page.get_by_role("button", name="Submit").click()
-    await page.wait_for_url(re.compile("tab=Runs"))
+    await expect(page).to_have_url(re.compile(r"/deployments/deployment/[^/]+$"))
     (run,) = await desk.api.filtered("/flow_runs/filter", flows={"name": {"any_": ["reconcile"]}}, sort="ID_DESC")
     await desk.asking(run["id"])
     await page.goto(f"{ui(desk)}/runs/flow-run/{run['id']}")
