@@ -15,7 +15,7 @@ SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
 # The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
 DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
 
-.PHONY: help demo test check crash storm clients mutants bench stop setup format schema clean
+.PHONY: help demo operate test check crash storm clients ui-test mutants bench stop setup format schema clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -35,6 +35,9 @@ $(READY): $(LOCKS)/installer.txt $(LOCKS)/development.txt $(LOCKS)/binaries.txt 
 demo: $(READY) ## Run the tutorial for real against a simulated cloud on this machine
 	@$(DEMO) $(SIMULATE) --keep -- $(BIN)/workload-identity reconcile deployments/demo/fleet.yaml
 
+operate: $(READY) ## Run Prefect's server, UI and a worker here, against a simulated cloud; AZURE=1: against Azure
+	@$(DEMO) $(if $(AZURE),,$(SIMULATE) --keep --) $(BIN)/python -m deployments.operate $(if $(AZURE),,; $(SIMULATE) stop)
+
 stop: ## End the simulator and the Prefect server that make demo left running
 	@if [ -e $(READY) ]; then $(SIMULATE) stop; $(BIN)/workload-identity stop; fi
 
@@ -50,6 +53,10 @@ storm: $(READY) ## Reconcile in fifty storms
 clients: $(READY) ## Let the real az, kubectl, helm and the SDK for Node judge the simulator
 	@tests/clients/install.sh
 	@$(BIN)/python -m pytest tests/clients -m clients -n 2 --dist loadscope --timeout 300
+
+ui-test: $(READY) ## Press Run, agree to plans and look at the results, as a person does in Prefect's UI
+	@tests/end_to_end/operated/install.sh
+	@$(BIN)/python -m pytest tests/end_to_end/operated -m operated --timeout 300
 
 mutants: $(READY) ## Switch off every rule of the simulator, one at a time: a flow or a client must notice
 	@tests/clients/install.sh

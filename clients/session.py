@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from .graph import Graph
 
+Everywhere = Callable[[str], AbstractAsyncContextManager[object]]
+"""By the name of a thing, what makes its holder the only one who writes to it, on whatever machine."""
 ARM_SCOPE = "https://management.azure.com/.default"
 _AKS_SCOPE = f"{kubernetes.AKS_SERVER_APPLICATION}/.default"
 _POLL_SECONDS = 5
@@ -109,9 +111,14 @@ class Clients:
     """
 
     def __init__(
-        self, credential: AsyncTokenCredential, session: aiohttp.ClientSession, patience: Patience, traffic: Traffic
+        self,
+        credential: AsyncTokenCredential,
+        session: aiohttp.ClientSession,
+        patience: Patience,
+        traffic: Traffic,
+        everywhere: Everywhere = nullcontext,
     ) -> None:
-        self.credential, self.patience, self.traffic = credential, patience, traffic
+        self.credential, self.patience, self.traffic, self._everywhere = credential, patience, traffic, everywhere
         self.pace = Pace()
         self.transport = PacedTransport(session, self.pace)
         self.closing = AsyncExitStack()
@@ -236,15 +243,20 @@ class Clients:
         with translated("the operator's token for AKS"):
             return (await self.credential.get_token(_AKS_SCOPE)).token
 
-    def writing(self, what: str) -> asyncio.Lock:
-        """The lock of a thing that takes one writer at a time: an identity's credentials, a vault's policies."""
-        return self._locks.setdefault(what, asyncio.Lock())
+    @asynccontextmanager
+    async def writing(self, what: str) -> AsyncIterator[None]:
+        """Be the only writer of a thing that takes one at a time: an identity's credentials, a vault's policies."""
+        async with self._locks.setdefault(what, asyncio.Lock()), self._everywhere(what):
+            yield
 
 
 @asynccontextmanager
-async def open_clients(patience: Patience | None = None) -> AsyncIterator[Clients]:
+async def open_clients(
+    patience: Patience | None = None, everywhere: Everywhere = nullcontext
+) -> AsyncIterator[Clients]:
     """Sign in as DefaultAzureCredential finds the operator; closes everything at the end.
 
+    Where other machines work on the same fleet, ``everywhere`` makes one of them all the only writer of a thing.
     Raises ``Denied`` where the environment describes no credential that could be one.
     """
     from azure.identity.aio import DefaultAzureCredential
@@ -266,7 +278,7 @@ async def open_clients(patience: Patience | None = None) -> AsyncIterator[Client
             advice = "Correct or unset AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
             raise Denied("the operator's sign-in", message, code="NoCredential", advice=advice) from error
         async with default as credential:
-            clients = Clients(SharedCredential(credential), session, patience or Patience(), traffic)
+            clients = Clients(SharedCredential(credential), session, patience or Patience(), traffic, everywhere)
             async with clients.closing:
                 yield clients
 

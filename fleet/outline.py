@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from .changes import Action, Change, Hold, Plan
 from .grouping import KINDS
 
+SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.RECOVER: "↺", Action.DELETE: "−"}
+"""What stands before a change that is told in one line."""
 _DONE = {Action.CREATE: "created", Action.UPDATE: "updated", Action.RECOVER: "recovered", Action.DELETE: "deleted"}
 
 

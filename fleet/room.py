@@ -10,11 +10,29 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from . import naming
+from .changes import Action, Change
 from .observed import Observed
 from .resources import FederatedIdentityCredential, Resource
 from .trust import Status, Trust
 
 _LIMIT = naming.MAX_FEDERATED_CREDENTIALS
+
+
+NEARLY = 0.9
+"""The share of the limit from which on an identity's owner should hear of it."""
+
+
+def nearly_full(observed: Observed, changes: Iterable[Change]) -> dict[str, int]:
+    """The identities that hold, after these changes, so many federated credentials that little more fits: how many."""
+    held: Counter[str] = Counter()
+    for found in observed.found:
+        if isinstance(found.resource, FederatedIdentityCredential):
+            held[found.resource.identity] += 1
+    effects = {Action.CREATE: 1, Action.DELETE: -1}
+    for change in changes:
+        if isinstance(change.resource, FederatedIdentityCredential):
+            held[change.resource.identity] += effects.get(change.action, 0)
+    return {identity: count for identity, count in sorted(held.items()) if count >= NEARLY * _LIMIT}
 
 
 class Room:

@@ -13,6 +13,7 @@ from prefect.tasks import Task
 from fleet.changes import Change
 from tasks.chain import title
 
+from . import artifacts
 from .progress import Phase, tell
 from .runs import WORK, apply_change
 
@@ -47,10 +48,12 @@ async def apply(changes: Iterable[Change], earlier: Iterable[Outcome] = ()) -> l
     room = asyncio.Semaphore(_AT_ONCE)
     running: dict[str, _Running] = {outcome.change.key: asyncio.create_task(_done(outcome)) for outcome in earlier}
     over = len(running)
-    for change in changes:
-        before = [running[key] for key in change.after]
-        running[change.key] = asyncio.create_task(_one(task, change, before, room))
-    return [outcome for outcome, _ in (await asyncio.gather(*running.values()))[over:]]
+    async with artifacts.progress("changes", len(changes)) as one_more:
+        for change in changes:
+            before = [running[key] for key in change.after]
+            running[change.key] = asyncio.create_task(_one(task, change, before, room))
+            running[change.key].add_done_callback(lambda _: one_more())
+        return [outcome for outcome, _ in (await asyncio.gather(*running.values()))[over:]]
 
 
 async def _done(outcome: Outcome) -> _Ended:

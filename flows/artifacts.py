@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
 
-from fleet.changes import Plan
+from fleet.changes import Action, Change, Plan
+from fleet.health import LINKS, ChainHealth
 from fleet.naming import slug
 from fleet.outline import headline, outline
 from fleet.plan import shown
 from fleet.proof import Proof
+from fleet.resources import Difference
 from tasks.chain import title
+
+from .history import History
+from .history import picture as picture_of
 
 
 def rows(plan: Plan) -> list[dict[str, str]]:
-    """A row for every field that changes, group by group: what, field, old, new, why."""
+    """A row for every field that changes, group by group; what tells most stands first, for screens are narrow."""
     return [
         {
-            "group": f"{group.kind} {group.name}",
-            "change": title(change),
             "action": change.action.value,
-            "field": difference.field,
-            "old": shown(difference.old),
-            "new": shown(difference.new),
+            "change": title(change),
+            "old → new": _difference(change, difference),
+            "of": f"{group.kind} {group.name}",
             "reason": change.reason,
         }
         for group in outline(plan)
         for change in group.changes
         for difference in change.differences
     ]
+
+
+def _difference(change: Change, difference: Difference) -> str:
+    old = "" if change.action is Action.CREATE else f"{shown(difference.old)} → "
+    return f"{difference.field}: {old}{shown(difference.new)}"
 
 
 async def show_plan(plan: Plan) -> None:
@@ -60,3 +75,60 @@ async def show_proofs(fleet: str, proofs: Iterable[Proof], gaps: Iterable[str]) 
     ]
     table += [{"workload": gap, "holds": "not tried"} for gap in gaps]
     await acreate_table_artifact(key=f"verification-{slug(fleet)}", table=table, description=f"Verification of {fleet}")
+
+
+async def show_health(fleet: str, chains: Iterable[ChainHealth]) -> None:
+    """How every workload is after the run, link by link; what is not well stands first."""
+    ordered = sorted(chains, key=lambda chain: chain.is_well)
+    table = [
+        {
+            "workload": chain.workload,
+            "cluster": chain.cluster,
+            **{link: chain.links[link].value if link in chain.links else "" for link in LINKS},
+            "proof": chain.proof,
+        }
+        for chain in ordered
+    ]
+    well = sum(chain.is_well for chain in ordered)
+    text = f"Health of {fleet}: {well} of {len(ordered)} workloads are well"
+    await acreate_table_artifact(key=f"health-{slug(fleet)}", table=table, description=text)
+
+
+async def show_history(fleet: str, history: History) -> None:
+    """The fleet over time, as a picture."""
+    count = len(history.runs)
+    text = f"{fleet} over its last {count} runs" if count > 1 else f"{fleet}, its first run"
+    picture = f"![{text}]({picture_of(history)})"
+    await acreate_markdown_artifact(markdown=picture, key=f"history-{slug(fleet)}", description=text)
+
+
+_MOMENT_SECONDS, _EVERY_SECONDS = 5.0, 2.0
+"""What takes longer than a moment gets a bar, which moves every so often."""
+
+
+@asynccontextmanager
+async def progress(what: str, total: int) -> AsyncIterator[Callable[[], None]]:
+    """A bar in the UI while the block works through ``total`` of ``what``; call what it yields after each."""
+    done = 0
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+
+    async def show() -> None:
+        await asyncio.sleep(_MOMENT_SECONDS)
+        bar = await acreate_progress_artifact(0.0, description=f"{total} {what}")
+        try:
+            while True:
+                await aupdate_progress_artifact(bar, 100 * done / total)
+                await asyncio.sleep(_EVERY_SECONDS)
+        finally:
+            await aupdate_progress_artifact(bar, 100 * done / total)
+
+    showing = asyncio.create_task(show())
+    try:
+        yield one_more
+    finally:
+        showing.cancel()
+        with suppress(asyncio.CancelledError):
+            await showing

@@ -7,14 +7,13 @@ from prefect import flow
 from clients.session import open_clients
 from fleet.changes import Plan
 from fleet.plan import plan as plan_of
-from fleet.spec import Fleet
 
-from . import artifacts, runs
+from . import artifacts, form, runs
 from .observing import observe
 
 
 @flow(name="plan", description="Shows what reconcile would change. Changes nothing.", **runs.FLOW_OPTIONS)
-async def plan(fleet: Fleet | None = None, fleet_file: str | None = None, prune: bool = False) -> Plan:
+async def plan(fleet_file: form.FleetPath = None, fleet: form.FleetValue = None, prune: form.Prune = False) -> Plan:
     """Compare the fleet with the world. Give the fleet itself, or the path of its file.
 
     With ``prune``, what is ours and the fleet does not name is planned to go.

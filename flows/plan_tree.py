@@ -16,7 +16,6 @@ from fleet.plan import shown
 from fleet.resources import Difference
 from tasks.chain import title
 
-_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.RECOVER: "↺", Action.DELETE: "−"}
 _COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.RECOVER: "cyan", Action.DELETE: "red"}
 _PLURALS = {"identity": "identities"}
 _FEW = 4
@@ -97,7 +96,7 @@ def _group_label(group: outline.Group) -> Text:
 
 
 def _change_label(change: Change, *, failed: bool, waiting: bool) -> Group:
-    sign = ("✗", "bold red") if failed else (_SIGNS[change.action], f"bold {_COLOURS[change.action]}")
+    sign = ("✗", "bold red") if failed else (outline.SIGNS[change.action], f"bold {_COLOURS[change.action]}")
     if waiting:
         sign = ("·", "dim")
     heading = Text.assemble(sign, " ", title(change))

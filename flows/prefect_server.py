@@ -114,6 +114,11 @@ def _running() -> str | None:
     return url if _wait(url, None) else None
 
 
+def is_running() -> bool:
+    """Whether there is a server already that :func:`attach` would attach to."""
+    return bool(os.environ.get("PREFECT_API_URL")) or _running() is not None
+
+
 def _answers(url: str) -> bool:
     try:
         return httpx.get(f"{url.rstrip('/')}/health", timeout=5, trust_env=False).is_success
@@ -152,6 +157,8 @@ def _start() -> str:
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+        # Turns to change a fleet (flows.turns) outlive a server that ends.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_API_URL": url,
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
@@ -175,6 +182,7 @@ def _start() -> str:
 def _free_port() -> int:
     for port in (_USUAL_PORT, 0):
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that ended just now is no hindrance
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from prefect.results import aget_default_result_storage
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from fleet.naming import slug
 from fleet.proof import Chain, Proof
 from fleet.spec import Model
 
+from . import kept
+
+_NAME = "proofs"
 EXPIRES = timedelta(hours=12)
 """How long a proof is trusted, give or take a quarter."""
 
@@ -41,21 +42,12 @@ def of(proofs: Iterable[Proof]) -> ProofBook:
 
 async def read(fleet: str) -> ProofBook:
     """The fleet's book; an empty one where there is none, or none that can be read: then all is proven anew."""
-    storage = await aget_default_result_storage()
-    try:
-        return ProofBook.model_validate_json(await storage.read_path(_path(fleet)))
-    except (OSError, ValueError, ValidationError):
-        return ProofBook()
+    return await kept.read(ProofBook, _NAME, fleet)
 
 
 async def write(fleet: str, book: ProofBook) -> None:
-    """Keep the book, whole or not at all as far as the storage can."""
-    storage = await aget_default_result_storage()
-    await storage.write_path(_path(fleet), book.model_dump_json(exclude_defaults=True).encode())
-
-
-def _path(fleet: str) -> str:
-    return f"proofs-{slug(fleet)}.json"
+    """Keep the book."""
+    await kept.write(book, _NAME, fleet)
 
 
 def _lasts(chain: Chain) -> timedelta:

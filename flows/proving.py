@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from fleet.proof import Chain, Proof
 
-from . import proof_book
+from . import artifacts, proof_book
 from .progress import Phase, tell
 from .runs import WORK, ProofFailedError, prove
 
@@ -17,25 +17,44 @@ _WRITTEN_AFTER = 100
 
 
 async def verify(
-    fleet: str, chains: Iterable[Chain], patience_seconds: float, anew: Callable[[Chain], bool] = lambda _: False
+    fleet: str,
+    chains: Iterable[Chain],
+    patience_seconds: float,
+    anew: Callable[[Chain], bool] = lambda _: False,
+    *,
+    others: Collection[Proof] = (),
+    keep: bool = True,
 ) -> list[Proof]:
-    """A proof for every chain of the fleet: one kept from an earlier run, unless it is to be made ``anew``."""
+    """A proof for every chain: one kept from an earlier run, unless it is to be made ``anew``.
+
+    They are kept for later runs, with those ``others`` that were made elsewhere, unless not to ``keep`` them.
+    """
     chains = list(chains)
     book, now = await proof_book.read(fleet), proof_book.now()
     proofs = {link: kept for link in chains if not anew(link) and (kept := book.proof_of(link, now)) is not None}
     missing = [link for link in chains if link not in proofs]
     room = asyncio.Semaphore(_AT_ONCE)
+
+    async def keeping() -> None:
+        if keep:
+            await proof_book.write(fleet, proof_book.of([*others, *proofs.values()]))
+
+    if others and not missing:
+        await keeping()
     WORK.get().chains = {link.fingerprint: link for link in missing}
 
-    async def one(link: Chain) -> None:
-        async with room:
-            proofs[link] = await _prove(link, patience_seconds)
+    async with artifacts.progress("proofs", len(missing)) as one_more:
 
-    for start in range(0, len(missing), _WRITTEN_AFTER):
-        try:
-            await asyncio.gather(*(one(link) for link in missing[start : start + _WRITTEN_AFTER]))
-        finally:  # what is proven is kept by a run that is interrupted, too
-            await proof_book.write(fleet, proof_book.of(proofs.values()))
+        async def one(link: Chain) -> None:
+            async with room:
+                proofs[link] = await _prove(link, patience_seconds)
+                one_more()
+
+        for start in range(0, len(missing), _WRITTEN_AFTER):
+            try:
+                await asyncio.gather(*(one(link) for link in missing[start : start + _WRITTEN_AFTER]))
+            finally:  # what is proven is kept by a run that is interrupted, too
+                await keeping()
     return [proofs[link] for link in chains]
 
 

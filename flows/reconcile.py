@@ -3,104 +3,132 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from clients.session import open_clients
-from clients.waiting import PROPAGATION_SECONDS
-from fleet import stages
-from fleet.changes import Action, Change, Plan
+from fleet.health import health
 from fleet.movement import refuse_if_moved
 from fleet.observed import Observed
 from fleet.plan import plan as plan_of
-from fleet.proof import Proof, touched
+from fleet.plan_file import Options, PlanFile
+from fleet.room import nearly_full
 from fleet.spec import Fleet
-from tasks import verification
 
-from . import applying, artifacts, plan_files, proving, runs
-from .applying import Outcome
+from . import approval, artifacts, form, happenings, history, plan_files, runs, shards, turns
+from .carrying_out import carry_out
 from .observing import observe
 from .summary import Summary
 
-_SETTLED_SECONDS = 20.0
-"""How long a chain that nothing was changed about is tried before it counts as broken."""
+
+class FleetChangedError(Exception):
+    """The fleet's file is another one than the plan that waited for an approval was made of."""
 
 
 @flow(name="reconcile", description="Makes the world as the fleet says, and proves it.", **runs.FLOW_OPTIONS)
 async def reconcile(
-    fleet: Fleet | None = None,
-    fleet_file: str | None = None,
-    verify: bool = True,
-    plan_file: str | None = None,
-    prune: bool = False,
+    fleet_file: form.FleetPath = None,
+    fleet: form.FleetValue = None,
+    plan_file: form.PlanPath = None,
+    prune: form.Prune = False,
+    verify: form.Proving = True,
+    approve: form.Approve = False,
+    approve_minutes: form.ApproveMinutes = 60,
+    when_busy: form.Busy = form.WhenBusy.WAIT,
+    shard_size: form.ShardSize = 0,
 ) -> State[Summary]:
     """Bring the world to what the fleet says. Give the fleet itself, or the path of its file.
 
     Or give the path of a file that ``plan --out`` wrote: then just that plan is applied, and nothing at all where
     another one would be made now (:class:`~fleet.movement.WorldMovedError`). A path, since a large fleet's plan is more
     than Prefect takes as a parameter. With ``prune``, what is ours and the fleet does not name is taken away; whether a
-    plan file does that, it says itself.
+    plan file does that, it says itself. With ``approve``, the plan is made, shown, and applied in the same way once
+    somebody has agreed to it; until then other runs may change the fleet.
 
     What another thing takes the place of goes after that one's chain is proven, and stays where it is not.
 
-    Ends completed where everything is as wanted and proven, else failed; either way its result is the summary.
+    Ends completed where everything is as wanted and proven, cancelled where nobody agreed or where it was skipped, else
+    failed; its result is the summary.
     """
     started = time.monotonic()
     approved = plan_files.approved(fleet, fleet_file, plan_file)
     wanted = approved.wanted if approved else runs.wanted_fleet(fleet, fleet_file)
     prune = approved.options.prune if approved else prune
+    if approve:
+        try:
+            approved = await _agreed(wanted, approved, minutes=approve_minutes, prune=prune)
+        except approval.NotApprovedError as error:
+            return Cancelled(name="NotApproved", message=f"{error}; nothing was changed")
+        if fleet_file is not None and runs.wanted_fleet(fleet, fleet_file) != wanted:
+            message = (
+                f"{fleet_file} was changed while its plan waited for an approval, so nothing was changed: run again"
+            )
+            raise FleetChangedError(message)
+    try:
+        async with turns.turn(wanted.name, when_busy):
+            summary = await _carried_out(wanted, approved, started, prune=prune, verify=verify, shard_size=shard_size)
+    except turns.FleetBusyError as error:
+        return Cancelled(name="Skipped", message=str(error))
+    get_run_logger().info(summary.headline)
+    if not summary.succeeded:
+        return Failed(message=summary.headline, data=summary)
+    return Completed(message=summary.headline, name="Completed" if summary.plan.changes else "Unchanged", data=summary)
+
+
+async def _agreed(wanted: Fleet, approved: PlanFile | None, *, minutes: float, prune: bool) -> PlanFile | None:
+    """What a person has agreed to, as if they had been given a plan file. None where there is nothing to agree to."""
+    async with open_clients() as clients:
+        observed = await observe(clients, wanted, runs.observing, beyond=prune)
+    planned = plan_of(wanted, observed, prune=prune)
+    await artifacts.show_plan(planned)
+    if approved:
+        refuse_if_moved(approved.plan, planned)
+    if planned.changes:
+        as_whom = f"{observed.tenancy.operator_id} in subscription {observed.tenancy.subscription_name}"
+        await approval.ask(planned, as_whom, minutes)
+    return PlanFile(fleet=wanted, options=Options(prune=prune), plan=planned)
+
+
+async def _carried_out(
+    wanted: Fleet, approved: PlanFile | None, started: float, *, prune: bool, verify: bool, shard_size: int
+) -> Summary:
     async with open_clients() as clients:
         observed = await observe(clients, wanted, runs.observing, beyond=prune)
         planned = plan_of(wanted, observed, prune=prune)
         await artifacts.show_plan(planned)
         if approved:
             refuse_if_moved(approved.plan, planned)
+        happenings.planned(planned)
         runs.WORK.set(runs.Work(clients, wanted))
-        outcomes = await applying.apply(stages.before_proof(planned.changes))
-        proofs, gaps = await _proofs(observed, planned, outcomes) if verify else ([], [])
-        proven = {proof.chain.credential for proof in proofs if proof.holds}
-        ready, waiting = stages.after_proof(planned.changes, proven)
-        outcomes += await applying.apply(ready, earlier=outcomes)
+        elsewhere = 0
+        if 0 < shard_size < len(planned.changes):
+            done, elsewhere = await shards.carry_out_on_many(planned, observed, verify=verify, most=shard_size)
+        else:
+            done = await carry_out(planned.changes, observed, verify=verify)
         summary = Summary(
-            plan=_as_applied(planned, outcomes),
-            failures={outcome.change.key: outcome.error for outcome in outcomes if outcome.error},
-            waiting=waiting,
-            proofs=tuple(proofs),
-            gaps=tuple(gaps),
-            requests=clients.traffic.requests,
+            plan=done.applied(planned),
+            failures=done.failures,
+            waiting=done.waiting,
+            proofs=tuple(done.proofs),
+            gaps=tuple(done.gaps),
+            requests=clients.traffic.requests + elsewhere,
             seconds=time.monotonic() - started,
         )
-    get_run_logger().info(summary.headline)
-    if not summary.succeeded:
-        return Failed(message=summary.headline, data=summary)
-    return Completed(message=summary.headline, name="Completed" if planned.changes else "Unchanged", data=summary)
+    await _leave(wanted, observed, summary)
+    return summary
 
 
-async def _proofs(observed: Observed, planned: Plan, outcomes: Iterable[Outcome]) -> tuple[list[Proof], list[str]]:
-    """A proof of every chain, anew of those that a change has touched; and the chains that cannot be tried."""
-    work = runs.WORK.get()
-    done = _done(outcomes)
-    made = [change.resource for change in done.values() if change.action is not Action.DELETE]
-    chains, gaps = verification.chains(work.fleet, observed.with_applied(made, work.outputs))
-    proofs = await proving.verify(
-        work.fleet.name,
-        chains,
-        PROPAGATION_SECONDS if done or any(change.after_proof for change in planned.changes) else _SETTLED_SECONDS,
-        anew=touched(change.resource for change in done.values()),
-    )
-    await artifacts.show_proofs(work.fleet.name, proofs, gaps)
-    return proofs, gaps
-
-
-def _done(outcomes: Iterable[Outcome]) -> dict[str, Change]:
-    """The changes that were applied, by key, with what they came to know."""
-    outputs = runs.WORK.get().outputs
-    return {outcome.change.key: outcome.change.resolved(outputs) for outcome in outcomes if not outcome.error}
-
-
-def _as_applied(planned: Plan, outcomes: Iterable[Outcome]) -> Plan:
-    done = _done(outcomes)
-    return planned.model_copy(update={"changes": tuple(done.get(change.key, change) for change in planned.changes)})
+async def _leave(wanted: Fleet, observed: Observed, summary: Summary) -> None:
+    """What a run leaves for whoever looks after the fleet: its health, its history, and what should be acted on."""
+    plan, failures = summary.plan, summary.failures
+    chains = health(wanted, observed, plan, failures, summary.waiting, summary.proofs)
+    await artifacts.show_health(wanted.name, chains)
+    at, well = datetime.now(UTC).isoformat(timespec="seconds"), sum(chain.is_well for chain in chains)
+    run = history.Run(at=at, chains=len(chains), well=well, changes=summary.applied)
+    await artifacts.show_history(wanted.name, await history.and_then(wanted.name, run))
+    happenings.applied(plan, failures, summary.waiting)
+    happenings.proven(wanted.name, summary.proofs)
+    happenings.nearly_full(wanted.name, nearly_full(observed, plan.changes))

@@ -28,6 +28,7 @@ from fleet.proof import Chain, Proof
 from fleet.spec import Fleet
 from tasks import chain, verification
 
+from . import lineage
 from .fleet_files import load_path
 from .observing import plainly
 
@@ -47,6 +48,14 @@ FLOW_OPTIONS: dict[str, Any] = {
     "result_serializer": "json",
     "validate_parameters": True,
 }
+
+
+def shard_name() -> str:
+    """``shard-…-3 of shop-prod``."""
+    return "{shard} of {fleet_name}".format(**(flow_run.parameters or {}))
+
+
+SHARD_OPTIONS = {**FLOW_OPTIONS, "flow_run_name": shard_name}
 
 
 @dataclass
@@ -132,4 +141,5 @@ async def prove(title: str, fingerprint: str, patience_seconds: float) -> Proof:
     proof = proof.model_copy(update={"at": datetime.now(UTC).isoformat(timespec="seconds")})
     if not proof.holds:
         raise ProofFailedError(proof)
+    lineage.proven(work.fleet.name, proof.chain)
     return proof

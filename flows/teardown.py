@@ -6,25 +6,26 @@ import time
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from clients.session import open_clients
 from fleet.selection import Selection, remainder
 from fleet.spec import Fleet
 from fleet.teardown import plan_teardown
 
-from . import applying, artifacts, runs
+from . import applying, artifacts, form, runs, turns
 from .observing import observe
 from .summary import Summary
 
 
 @flow(name="teardown", description="Takes away what reconcile made.", **runs.FLOW_OPTIONS)
 async def teardown(
-    fleet: Fleet | None = None,
-    fleet_file: str | None = None,
-    everything: bool = False,
-    workloads: tuple[str, ...] = (),
-    clusters: tuple[str, ...] = (),
+    fleet_file: form.FleetPath = None,
+    fleet: form.FleetValue = None,
+    everything: form.Everything = False,
+    workloads: form.Workloads = (),
+    clusters: form.Clusters = (),
+    when_busy: form.Busy = form.WhenBusy.WAIT,
 ) -> State[Summary]:
     """Delete what carries the fleet's mark; vaults and webhooks only with ``everything``. Vaults are soft-deleted.
 
@@ -35,18 +36,26 @@ async def teardown(
     selection = Selection(workloads=workloads, clusters=clusters)
     wanted = runs.wanted_fleet(fleet, fleet_file)
     remainder(wanted, selection)  # a wrong name costs no request
+    try:
+        async with turns.turn(wanted.name, when_busy):
+            summary = await _taken_away(wanted, selection, started, everything=everything)
+    except turns.FleetBusyError as error:
+        return Cancelled(name="Skipped", message=str(error))
+    if not summary.succeeded:
+        return Failed(message=summary.headline, data=summary)
+    return Completed(message=summary.headline, data=summary)
+
+
+async def _taken_away(wanted: Fleet, selection: Selection, started: float, *, everything: bool) -> Summary:
     async with open_clients() as clients:
         observed = await observe(clients, wanted, runs.observing, beyond=True)
         planned = plan_teardown(wanted, observed, everything=everything, selection=selection)
         await artifacts.show_plan(planned)
         runs.WORK.set(runs.Work(clients, wanted))
         outcomes = await applying.apply(planned.changes)
-        summary = Summary(
+        return Summary(
             plan=planned,
             failures={outcome.change.key: outcome.error for outcome in outcomes if outcome.error},
             requests=clients.traffic.requests,
             seconds=time.monotonic() - started,
         )
-    if not summary.succeeded:
-        return Failed(message=summary.headline, data=summary)
-    return Completed(message=summary.headline, data=summary)

@@ -10,17 +10,19 @@ from prefect.states import Completed, Failed
 
 from clients.session import open_clients
 from fleet.changes import Plan
-from fleet.spec import Fleet
 from tasks import verification
 
-from . import artifacts, proving, runs
+from . import artifacts, form, proving, runs
 from .observing import observe
 from .summary import Summary
 
 
 @flow(name="verify", description="Proves that every workload reads its secret.", **runs.FLOW_OPTIONS)
 async def verify(
-    fleet: Fleet | None = None, fleet_file: str | None = None, fresh: bool = False, patience_seconds: float = 60.0
+    fleet_file: form.FleetPath = None,
+    fleet: form.FleetValue = None,
+    fresh: form.Fresh = False,
+    patience_seconds: form.PatienceSeconds = 60.0,
 ) -> State[Summary]:
     """Try every chain, or trust a proof that has not expired; ``fresh`` trusts none.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 from base64 import b64encode
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ async def restore(simulation: Simulation, request: Request) -> Response:
     """Make the simulation what it was when the snapshot in the body was taken."""
     _of_the_owner(simulation, request)
     try:
-        await snapshots.put_back(simulation, await parsed(request, "Malformed"))
+        await snapshots.put_back(simulation, await parsed(request, "Malformed", largest=math.inf))
     except snapshots.NotASnapshot as error:
         raise Refusal(400, "NotASnapshot", str(error)) from None
     return JSONResponse({"status": "ok"})

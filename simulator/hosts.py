@@ -89,14 +89,4 @@ class Hosts:
                 self._simulation.journal.note(self._entry(scope, host, status, stopwatch() - started))
 
     def _entry(self, scope: Scope, host: str, status: int, seconds: float) -> Entry:
-        agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"").decode("latin-1")
-        return Entry(
-            at=self._simulation.clock.now().isoformat(),
-            method=scope["method"],
-            host=host,
-            path=scope["path"],
-            query=scope.get("query_string", b"").decode("latin-1"),
-            status=status,
-            milliseconds=round(seconds * 1000, 3),
-            caller=agent.split(" ", 1)[0],
-        )
+        return Entry.of(scope, host, status, seconds, self._simulation.clock.now())

@@ -6,6 +6,12 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from starlette.types import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,24 @@ class Entry:
     milliseconds: float
     caller: str
     """The user agent's first word."""
+    batched: bool = False
+    """Whether it came inside a ``$batch``: the cloud counts it, the wire does not."""
+
+    @classmethod
+    def of(cls, scope: Scope, host: str, status: int, seconds: float, now: datetime, *, batched: bool = False) -> Entry:
+        """A request by its ASGI scope, answered after so many seconds, at ``now``."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        return cls(
+            at=now.isoformat(),
+            method=scope["method"],
+            host=host,
+            path=scope["path"],
+            query=scope.get("query_string", b"").decode("latin-1"),
+            status=status,
+            milliseconds=round(seconds * 1000, 3),
+            caller=headers.get("user-agent", "").split(" ", 1)[0],
+            batched=batched,
+        )
 
     @property
     def writes(self) -> bool:
@@ -43,17 +67,20 @@ class Journal:
 
     path: Path | None = None
     entries: list[Entry] = field(default_factory=list)
+    """The requests as they came over the wire, one ``$batch`` as one."""
+    steps: list[Entry] = field(default_factory=list)
+    """What came inside batches."""
 
     def note(self, entry: Entry) -> None:
         """Append one entry."""
-        self.entries.append(entry)
+        (self.steps if entry.batched else self.entries).append(entry)
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(entry)) + "\n")
 
     def writing(self) -> list[Entry]:
-        """The requests that could have changed something."""
-        return [entry for entry in self.entries if entry.writes]
+        """The requests that could have changed something, those of batches after all others."""
+        return [entry for entry in (*self.entries, *self.steps) if entry.writes]
 
     def counts(self) -> dict[str, int]:
         """Requests by host, the busiest first."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from simulator.clock import stopwatch
+from simulator.journal import Entry
 from simulator.provenance import Provenance, rule
 from simulator.routing import Refusal, Service
 from simulator.throttling import limits
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from simulator.simulation import Simulation
 
+_HOST = "graph.microsoft.com"
 LIMIT = 20
 """Requests in one batch."""
 
@@ -83,10 +86,12 @@ async def _step(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = _scope(request, step)
+    scope, started = _scope(request, step), stopwatch()
     await (_throttled(simulation, request, scope) or service)(scope, receive, send)
     headers = {name.decode("latin-1").title(): value.decode("latin-1") for name, value in sent[0]["headers"]}
     content = b"".join(message.get("body", b"") for message in sent[1:])
+    seconds, now = stopwatch() - started, simulation.clock.now()
+    simulation.journal.note(Entry.of(scope, _HOST, sent[0]["status"], seconds, now, batched=True))
     answered: dict[str, Any] = {"id": step["id"], "status": sent[0]["status"], "headers": headers}
     return answered | ({"body": json.loads(content)} if content else {})
 
@@ -95,7 +100,7 @@ async def _step(
 def _throttled(simulation: Simulation, request: Request, scope: dict[str, Any]) -> Response | None:
     """The 429 of a step that finds a limit reached, None for one that does not."""
     try:
-        take(simulation, limits(simulation.azure, "graph.microsoft.com", scope))
+        take(simulation, limits(simulation.azure, _HOST, scope))
     except Refusal as refusal:
         refusal.headers["x-instant"] = seconds_z(simulation.clock.now())[:-1]
         return ROUTES.envelope(request, refusal)
@@ -107,7 +112,8 @@ def _scope(request: Request, step: Mapping[str, Any]) -> dict[str, Any]:
     path, _, query = step["url"].partition("?")
     path = "/v1.0/" + unquote(path).removeprefix("/v1.0").lstrip("/")
     own = {name.lower(): str(value) for name, value in (step.get("headers") or {}).items()}
-    headers = {"host": request.url.netloc, "authorization": request.headers["authorization"]} | own
+    inherited = {name: request.headers.get(name, "") for name in ("authorization", "user-agent")}
+    headers = {"host": request.url.netloc} | inherited | own
     return {
         "type": "http",
         "http_version": "1.1",

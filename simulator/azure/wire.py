@@ -66,12 +66,12 @@ async def json_object(request: Request, shape: Shape, code: str = "InvalidReques
     "413 RequestEntityTooLarge over 4 MB, 415 UnsupportedMediaType, 400 beyond 64 levels, at all three",
     "the references do not tell",
 )
-async def parsed(request: Request, code: str) -> dict[str, Any]:
+async def parsed(request: Request, code: str, largest: float = _LARGEST) -> dict[str, Any]:
     """The request's JSON object whatever is in it, ``{}`` for an empty body; 400 with ``code`` for anything else."""
     body = await request.body()
     if not body:
         return {}
-    if len(body) > _LARGEST:
+    if len(body) > largest:
         message = f"The request content size exceeds the maximum of {_LARGEST} bytes."
         raise Refusal(413, "RequestEntityTooLarge", message)
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import chain
 from pathlib import Path
 
 from . import reconciling, simulator
@@ -11,4 +12,4 @@ from .figures import show
 
 if __name__ == "__main__":
     path = os.environ.get("BENCH_JSON")
-    sys.exit(0 if show([*simulator.figures(), *reconciling.figures()], Path(path) if path else None) else 1)
+    sys.exit(0 if show(chain(simulator.figures(), reconciling.figures()), Path(path) if path else None) else 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,15 +32,27 @@ class Figure:
         return self.value <= self.bound if self.better == "below" else self.value >= self.bound
 
 
-def show(figures: Sequence[Figure], path: Path | None) -> bool:
-    """Print the table, write the JSON where asked to; returns whether every bound is kept."""
-    table = Table("figure", "measured", "must be", "", "how", box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for one in figures:
-        sign = "≤" if one.better == "below" else "≥"
-        value, bound = f"{one.value:,.4g} {one.unit}", f"{sign} {one.bound:,.4g} {one.unit}"
-        table.add_row(one.what, value, bound, "yes" if one.holds else "NO", one.how)
-    Console(width=_WIDTH).print(table)
-    if path is not None:
-        rows = [asdict(one) | {"holds": one.holds} for one in figures]
-        path.write_text(json.dumps(rows, indent=2), encoding="utf-8")
-    return all(one.holds for one in figures)
+def show(figures: Iterable[Figure], path: Path | None) -> bool:
+    """Print each figure as it comes, then the table; write the JSON where asked to. Whether every bound is kept."""
+    measured: list[Figure] = []
+    try:
+        for one in figures:
+            measured.append(one)
+            print(f"{one.what}: {_value(one)} ({_bound(one)}){'' if one.holds else ' MISSED'}", flush=True)
+    finally:  # what was measured before something failed is measured
+        table = Table("figure", "measured", "must be", "", "how", box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for one in measured:
+            table.add_row(one.what, _value(one), _bound(one), "yes" if one.holds else "NO", one.how)
+        Console(width=_WIDTH).print(table)
+        if path is not None:
+            rows = [asdict(one) | {"holds": one.holds} for one in measured]
+            path.write_text(json.dumps(rows, indent=2), encoding="utf-8")
+    return all(one.holds for one in measured)
+
+
+def _value(figure: Figure) -> str:
+    return f"{figure.value:,.4g} {figure.unit}"
+
+
+def _bound(figure: Figure) -> str:
+    return f"{'≤' if figure.better == 'below' else '≥'} {figure.bound:,.4g} {figure.unit}"

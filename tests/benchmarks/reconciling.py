@@ -28,6 +28,8 @@ ONE_MORE = Path(__file__).parent / "one_more_workload.sh"
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "1,10,100,1000").split(","))
 LARGEST = int(os.environ.get("BENCH_LARGEST", "10000"))
 LATENCIES = (0.0, 0.1)
+_SMALL = 10
+"""Workloads of which a run is measured three times."""
 _BY_HAND = 4
 """Workloads that the script sets up, from which its time for 100 follows."""
 
@@ -48,8 +50,9 @@ def figures() -> Iterator[Figure]:
         for latency in LATENCIES:
             for size in SIZES:
                 costs[size, latency] = _reconciled(home, size, latency)
+                yield _first_reconcile(costs, size, latency)
+        yield _own_cpu(costs)
         yield from _starts(home)
-        yield from _first_reconciles(costs)
         yield from _without_changes(home, costs)
         yield from _beside_az(home, costs)
 
@@ -85,9 +88,13 @@ def _run(cloud: ServedCloud, home: Path, command: str, *arguments: str | Path, e
 
 
 def _reconciled(home: Path, size: int, latency: float) -> Costs:
-    with served(fleets.cloud(10), latency) as cloud:
-        first = _run(cloud, home, "reconcile", _fleet(home, size))
-        return Costs(first, _run(cloud, home, "reconcile", _fleet(home, size)))
+    """The middle one of several, where they are short."""
+    runs = []
+    for _ in range(3 if size <= _SMALL else 1):
+        with served(fleets.cloud(10), latency) as cloud:
+            first = _run(cloud, home, "reconcile", _fleet(home, size))
+            runs.append(Costs(first, _run(cloud, home, "reconcile", _fleet(home, size))))
+    return sorted(runs, key=lambda costs: costs.first.seconds - costs.again.seconds)[len(runs) // 2]
 
 
 def _help() -> Figure:
@@ -110,22 +117,24 @@ def _starts(home: Path) -> Iterator[Figure]:
             yield Figure(f"{command}: start to first request", middle, "s", bound, "below", "median of 3")
 
 
-def _first_reconciles(costs: dict[tuple[int, float], Costs]) -> Iterator[Figure]:
-    idle = costs[min(SIZES), 0.0].again.seconds
-    for (size, latency), cost in sorted(costs.items(), key=lambda item: (item[0][1], item[0][0])):
-        depth = _depth(costs[min(SIZES), latency].first.asked)
-        chain, throttled = depth * latency, _throttled(cost.first.asked)
-        bound = max(chain, throttled)
-        which = f"{depth} requests in a row" if chain >= throttled else "requests ÷ documented throttle"
-        how = f"1.3 × {bound:.1f} s ({which}) + {idle:.1f} s (a run with nothing to do); {len(cost.first.asked):,} sent"
-        name = f"first reconcile, {size:,} workloads, {latency * 1000:.0f} ms"
-        yield Figure(name, cost.first.seconds, "s", 1.3 * bound + idle, "below", how)
+def _first_reconcile(costs: dict[tuple[int, float], Costs], size: int, latency: float) -> Figure:
+    cost, idle = costs[size, latency], costs[min(SIZES), 0.0].again.seconds
+    depth, chain = _chain(costs[min(SIZES), latency].first.asked)
+    throttled = _throttled([*cost.first.asked, *cost.first.steps])
+    bound = max(chain, throttled)
+    which = f"{depth} requests in a row" if chain >= throttled else "requests ÷ documented throttle"
+    sent = f"{len(cost.first.asked):,} sent, {len(cost.first.steps):,} in their batches"
+    how = f"1.3 × {bound:.1f} s ({which}) + {idle:.1f} s (a run with nothing to do); {sent}"
+    name = f"first reconcile, {size:,} workloads, {latency * 1000:.0f} ms"
+    return Figure(name, cost.first.seconds, "s", 1.3 * bound + idle, "below", how)
+
+
+def _own_cpu(costs: dict[tuple[int, float], Costs]) -> Figure:
     size = max(SIZES)
     cost = costs[size, 0.0]
     cpu = (cost.first.cpu - cost.again.cpu) / size * 1000
-    yield Figure(
-        "own CPU per changed workload", cpu, "ms", 60, "below", f"first reconcile of {size:,}, less one without"
-    )
+    how = f"first reconcile of {size:,}, less one without"
+    return Figure("own CPU per changed workload", cpu, "ms", 60, "below", how)
 
 
 def _without_changes(home: Path, costs: dict[tuple[int, float], Costs]) -> Iterator[Figure]:
@@ -175,20 +184,20 @@ def _beside_az(home: Path, costs: dict[tuple[int, float], Costs]) -> Iterator[Fi
         yield Figure("100 workloads by az, beside reconcile", seconds / took, "×", 60, "above", how)
 
 
-def _depth(asked: Sequence[Asked]) -> int:
-    """How many requests came one after the other, at most: the longest dependent chain of a fleet of one workload."""
-    count, free_at = 0, 0.0
+def _chain(asked: Sequence[Asked]) -> tuple[int, float]:
+    """How many requests came one after the other, at most, and how many seconds the cloud took to answer those.
+
+    Of a fleet of one workload: that is its longest dependent chain, with what each of its requests really took.
+    """
+    count, seconds, free_at = 0, 0.0, 0.0
     for one in sorted(asked, key=lambda one: one.answered):
         if one.begun >= free_at:
-            count, free_at = count + 1, one.answered
-    return count
+            count, seconds, free_at = count + 1, seconds + one.answered - one.begun, one.answered
+    return count, seconds
 
 
 def _throttled(asked: Iterable[Asked]) -> float:
-    """Seconds that the documented rates allow these requests, the tightest of them (limits-and-errors, E1).
-
-    What a batch of Graph holds is not in the log and not counted, so the bound is rather too low than too high.
-    """
+    """Seconds for which the documented rates stretch these requests, the tightest of them (limits-and-errors, E1)."""
     rates = {"ARM reads": 25.0, "ARM writes": 10.0, "Graph": 350.0, "Graph writes": 20.0}
     counts = dict.fromkeys(rates, 0.0)
     for one in asked:

@@ -31,6 +31,8 @@ class Asked:
     method: str
     host: str
     path: str
+    batched: bool
+    """Whether it came inside another one, which holds several."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class Measured:
     memory: int
     """Bytes, at most."""
     asked: Sequence[Asked]
+    """The requests, without what came inside a batch."""
+    steps: Sequence[Asked]
+    """What came inside of batches."""
     out: str
 
     @property
@@ -80,7 +85,14 @@ class ServedCloud:
         with journal.open("rb") as file:
             file.seek(before)
             asked = [_asked(json.loads(line), entered) for line in file.read().splitlines()]
-        return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, asked, said)
+        return Measured(
+            seconds,
+            usage.ru_utime + usage.ru_stime,
+            usage.ru_maxrss * 1024,
+            asked=[one for one in asked if not one.batched],
+            steps=[one for one in asked if one.batched],
+            out=said,
+        )
 
     def cpu_seconds(self) -> float:
         """What the simulator has used so far."""
@@ -113,4 +125,4 @@ def served(cloud: str | None = None, latency: float = 0.0) -> Iterator[ServedClo
 def _asked(entry: Mapping[str, Any], entered: float) -> Asked:
     answered = datetime.fromisoformat(entry["at"]).timestamp() - entered
     begun = answered - entry["milliseconds"] / 1000
-    return Asked(begun, answered, entry["method"], entry["host"], entry["path"])
+    return Asked(begun, answered, entry["method"], entry["host"], entry["path"], entry["batched"])

@@ -45,7 +45,7 @@ def flow_of(deployment: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Flow
 
 def test_every_key_is_one_that_prefect_knows() -> None:
     assert set(FILE) <= TOP_LEVEL
-    assert len(DEPLOYMENTS) == len(FILE["deployments"]) == 3
+    assert len(DEPLOYMENTS) == len(FILE["deployments"]) == 4
     for name, deployment in DEPLOYMENTS.items():
         assert set(deployment) <= OF_A_DEPLOYMENT, name
         assert set(deployment["work_pool"]) <= OF_A_WORK_POOL, name
@@ -59,13 +59,22 @@ def test_it_is_written_for_the_prefect_that_is_installed() -> None:
     assert FILE["prefect-version"] == prefect.__version__
 
 
+WITH_A_FLEET = [name for name, deployment in DEPLOYMENTS.items() if deployment["parameters"]]
+
+
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_the_entrypoint_is_a_flow_of_that_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = DEPLOYMENTS[name]
-    assert flow_of(deployment, monkeypatch).name == deployment["entrypoint"].rpartition(":")[2]
+    assert flow_of(deployment, monkeypatch).name == deployment["entrypoint"].rpartition(":")[2].replace("_", "-")
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_only_a_slice_of_a_plan_comes_without_a_fleet() -> None:
+    from flows.shards import DEPLOYMENT
+
+    assert [DEPLOYMENT.partition("/")[2]] == [name for name in DEPLOYMENTS if name not in WITH_A_FLEET]
+
+
+@pytest.mark.parametrize("name", WITH_A_FLEET)
 def test_the_parameters_are_the_flows_and_their_fleet_file_is_sound(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = DEPLOYMENTS[name]
     flow = flow_of(deployment, monkeypatch)
@@ -93,7 +102,18 @@ def test_a_deployment_that_writes_never_runs_twice_at_once(name: str) -> None:
     assert limit.collision_strategy.value == "ENQUEUE"
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS)
+@pytest.mark.parametrize("name", WITH_A_FLEET)
+def test_every_field_of_the_form_has_a_title_an_explanation_and_a_default(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = flow_of(DEPLOYMENTS[name], monkeypatch).parameters.properties
+    for parameter, field in fields.items():
+        assert field["title"] != parameter, parameter
+        assert field["description"].endswith("."), parameter
+        assert "default" in field, parameter
+
+
+@pytest.mark.parametrize("name", WITH_A_FLEET)
 def test_the_form_in_the_ui_explains_the_fleet(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     schema = flow_of(DEPLOYMENTS[name], monkeypatch)
     parameters = schema.parameters.model_dump() if hasattr(schema.parameters, "model_dump") else schema.parameters

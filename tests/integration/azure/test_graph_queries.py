@@ -156,6 +156,20 @@ async def test_a_batch_answers_every_request_with_its_own_status(calm: Cloud) ->
     assert [one["displayName"] for one in found["4"]["body"]["value"]] == ["batched"]
 
 
+async def test_the_log_tells_each_step_of_a_batch(calm: Cloud) -> None:
+    journal = calm.simulation.journal
+    written = len(journal.writing())
+    write = {"method": "POST", "body": {"displayName": "x"}, "headers": {"Content-Type": "application/json"}}
+    headers = await calm.bearer("https://graph.microsoft.com")
+    body = {"requests": [step(1, "/applications/nobody"), step(2, "/applications", **write)]}
+    await calm.graph("POST", "/$batch", body, **headers, **{"User-Agent": "judge/1 more"})
+    assert [(entry.method, entry.path, entry.status, entry.caller) for entry in journal.steps] == [
+        ("GET", "/v1.0/applications/nobody", 404, "judge/1"),
+        ("POST", "/v1.0/applications", 201, "judge/1"),
+    ]
+    assert len(journal.writing()) == written + 1
+
+
 async def test_a_batched_deletion_has_no_body(calm: Cloud) -> None:
     app, _ = await calm.make_application()
     steps = [{"id": "a", "method": "DELETE", "url": f"/applications/{app['id']}"}]

@@ -1,0 +1,90 @@
+"""The parameters that flows share, as fields of the form that Prefect's UI draws: title, explanation, rule.
+
+Prefect writes the name of the parameter over a field's own title, and no description; what is in the schema's extras
+stays.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from fleet.spec import Fleet
+
+
+def _field(title: str, description: str, **rules: Any) -> Any:
+    return Field(json_schema_extra={"title": title, "description": description}, **rules)
+
+
+class WhenBusy(StrEnum):
+    """What a run does while another one changes the same fleet."""
+
+    WAIT = "wait"
+    SKIP = "skip"
+
+
+FleetValue = Annotated[
+    Fleet | None,
+    _field("Fleet", "The fleet itself, in place of a file. A secret stands in it by the name of its Prefect block."),
+]
+FleetPath = Annotated[
+    str | None,
+    _field(
+        "Fleet file",
+        "The path of a fleet file, or of a folder of such files, where the worker runs. Either this or a fleet.",
+        min_length=1,
+    ),
+]
+PlanPath = Annotated[
+    str | None,
+    _field(
+        "Plan file",
+        "The path of a file that plan --out wrote, in place of a fleet: just that plan is applied, and nothing where "
+        "the world has moved since.",
+        min_length=1,
+    ),
+]
+Prune = Annotated[
+    bool, _field("Prune", "Take away what carries the fleet's mark and is no longer in it. The plan shows it first.")
+]
+Approve = Annotated[
+    bool, _field("Ask before changing", "Pause after the plan, and go on only when a person has agreed to it here.")
+]
+ApproveMinutes = Annotated[
+    float,
+    _field(
+        "Minutes to decide",
+        "How long the plan waits for somebody to agree. Then it counts as refused.",
+        gt=0,
+        le=10_080,
+    ),
+]
+Proving = Annotated[bool, _field("Prove", "Afterwards read the secret of every workload with a token of its own.")]
+Fresh = Annotated[bool, _field("Prove anew", "Trust no proof of an earlier run.")]
+PatienceSeconds = Annotated[
+    float,
+    _field(
+        "Patience in seconds", "How long to try what may not be in effect yet, a new credential or role.", ge=0, le=3600
+    ),
+]
+Busy = Annotated[
+    WhenBusy,
+    _field("When busy", "While another run changes the same fleet: wait for its end, or skip this run."),
+]
+ShardSize = Annotated[
+    int,
+    _field(
+        "Changes per machine",
+        "With more changes than this, slices of so many go to the workers of the deployment reconcile-shard/shard. "
+        "0: all of them here.",
+        ge=0,
+    ),
+]
+Everything = Annotated[bool, _field("Everything", "Vaults (soft-deleted) and webhooks too.")]
+Workloads = Annotated[
+    tuple[str, ...],
+    _field("Workloads", "Only these, each as NAMESPACE/SERVICEACCOUNT. None means: the whole fleet."),
+]
+Clusters = Annotated[tuple[str, ...], _field("Clusters", "Only on these, by name. None means: on all.")]
