@@ -72,8 +72,7 @@ def judge(
     tests = list(tests)
     _import(tests)
     concerned = [[test for test in tests if name_of(switch.rule) in test.rules] for switch in switches]
-    dear = _dear(tests)
-    orders = [_in_order(switch.name, own, dear) for switch, own in zip(switches, concerned, strict=True)]
+    orders = [_in_order(switch.name, own) for switch, own in zip(switches, concerned, strict=True)]
     verdicts: dict[int, Verdict] = {}
     for at, red in _in_forks([(switch.throw, order) for switch, order in zip(switches, orders, strict=True)], jobs):
         verdicts[at] = _verdict(switches[at], red, len(concerned[at]))
@@ -158,9 +157,9 @@ def _fork(throw: Callable[[], None], order: _Order) -> tuple[int, int]:
         os._exit(0)
 
 
-def _in_order(name: str, concerned: Sequence[Test], dear: Mapping[str, float]) -> _Order:
+def _in_order(name: str, concerned: Sequence[Test]) -> _Order:
     """Those of flows and clients before those of the wire contract, and the nearest to the rule first."""
-    near = partial(_distance, name, dear)
+    near = partial(_distance, name)
     ours = sorted((test for test in concerned if test.kind != "contract"), key=near)
     nearest = _of_each_file(ours, _ALIKE)[:_NEAREST]
     others = sorted((test for test in ours if test not in nearest), key=lambda test: len(test.rules), reverse=True)
@@ -179,18 +178,10 @@ def _of_each_file(tests: Iterable[Test], most: int) -> list[Test]:
     return kept
 
 
-def _dear(tests: Iterable[Test]) -> dict[str, float]:
-    """By file the seconds of its longest test: mostly the first, which has set up what all of them share."""
-    seconds: dict[str, float] = {}
-    for test in tests:
-        seconds[test.file] = max(seconds.get(test.file, 0.0), test.seconds)
-    return seconds
-
-
-def _distance(name: str, dear: Mapping[str, float], test: Test) -> float:
+def _distance(name: str, test: Test) -> float:
     """The quicker a test is and the fewer rules it applies, the nearer; and above all, the more words it shares."""
     shared = len(_words(name) & _words(test.name.partition("::")[2]))
-    return float((dear[test.file] + test.seconds) * (_FEW + len(test.rules)) / _WORD**shared)
+    return float(test.seconds * (_FEW + len(test.rules)) / _WORD**shared)
 
 
 def _words(text: str) -> set[str]:
