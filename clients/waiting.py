@@ -39,6 +39,8 @@ VAULT_SECONDS = 300.0
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
+_TRIES = 3
+"""How often a step is tried as a whole."""
 
 
 class DeadlineError(Transient):
@@ -90,6 +92,20 @@ class Patience:
         )
         return await retrying(once)
 
+    async def again(self, step: Callable[[], Awaitable[Result]]) -> Result:
+        """The result of a whole step, repeated a little later where it failed and may yet succeed.
+
+        As Prefect repeats a task run; for steps that are no task runs of their own.
+        """
+        for attempt in range(1, _TRIES):
+            try:
+                return await step()
+            except Exception as error:
+                if is_permanent(error):
+                    raise
+            await self.sleep(2.0**attempt * self.random.uniform(1.0, 1.5))
+        return await step()
+
     async def until(
         self,
         what: str,
@@ -100,27 +116,33 @@ class Patience:
         tolerating: tuple[type[CloudError], ...] = (Missing, Transient),
         advice: str = "",
     ) -> Result:
-        """What ``probe`` returns once it is not None ``in_a_row`` times in succession.
+        """What ``probe`` returns once it is not None ``in_a_row`` times in succession, of which the later side by side.
 
         ``what`` completes "waiting for ..."; errors in ``tolerating`` count as a None, and their Retry-After is kept.
         Raises :class:`DeadlineError` that says what was waited for, and the last error seen.
         """
         deadline = self.now() + seconds
-        good, attempt, last = 0, 0, ""
+        attempt, last = 0, ""
+
+        async def read() -> tuple[Result | None, str, float]:
+            try:
+                return await probe(), "", 0.0
+            except tolerating as error:
+                return None, f": {error}", error.retry_after
+
         while True:
             attempt += 1
-            asked = 0.0
-            try:
-                result = await probe()
-            except tolerating as error:
-                result, last, asked = None, f": {error}", error.retry_after
-            good = good + 1 if result is not None else 0
-            if result is not None and good >= in_a_row:
+            reads = [await read()]
+            if reads[0][0] is not None and in_a_row > 1:  # side by side: more copies are asked, and nobody waits longer
+                reads += await asyncio.gather(*(read() for _ in range(in_a_row - 1)))
+            result = reads[0][0]
+            if result is not None and all(more is not None for more, _, _ in reads):
                 return result
+            last = next((told for _, told, _ in reads if told), last)
             if self.now() >= deadline:
                 message = f"waited {seconds:.0f} s in vain{last}"
                 raise DeadlineError(what, message, code="Deadline", advice=advice)
-            pause = 0.0 if good else max(asked, self._pause(attempt))
+            pause = max(*(asked for _, _, asked in reads), self._pause(attempt))
             await self.sleep(min(pause, max(deadline - self.now(), 0.0) + 0.01))
 
     def _pause(self, attempt: int) -> float:

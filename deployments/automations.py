@@ -1,11 +1,12 @@
 """The automations of this folder, made so on a Prefect server: one YAML file each.
 
-A file is Prefect's own automation, but that it names a deployment (``deployment: FLOW/NAME``) and a block (``block:
-TYPE/NAME``) where Prefect wants the id that a server has given them.
+``python -m deployments.automations`` makes them, too. A file is Prefect's own automation, but that it names a
+deployment (``deployment: FLOW/NAME``) and a block (``block: TYPE/NAME``) where Prefect wants the id that a server gave.
 """
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,20 @@ class MissingError(Exception):
 def files() -> list[Path]:
     """The files, by name."""
     return sorted(FOLDER.glob("*.yaml"))
+
+
+async def apply_all() -> list[str]:
+    """All of them; returns what to say of those that cannot be made yet."""
+    from prefect.client.orchestration import get_client
+
+    left_out = []
+    async with get_client() as client:
+        for path in files():
+            try:
+                await apply(client, path)
+            except MissingError as error:
+                left_out.append(str(error))
+    return left_out
 
 
 async def apply(client: PrefectClient, path: Path) -> None:
@@ -54,3 +69,8 @@ async def _resolved(client: PrefectClient, automation: str, action: dict[str, An
         message = f"{automation}: there is no {named} yet; create it, and this automation is there the next time"
         raise MissingError(message) from error
     return resolved
+
+
+if __name__ == "__main__":
+    for left_out in asyncio.run(apply_all()):
+        print(left_out)

@@ -71,7 +71,8 @@ def _operate(ui: str) -> int:
     deployed = subprocess.run([*_PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, capture_output=True, text=True)
     if deployed.returncode:
         raise OperatingError(f"prefect deploy failed:\n{deployed.stdout}{deployed.stderr}")
-    asyncio.run(_make_automations())
+    for left_out in asyncio.run(automations.apply_all()):
+        _tell(f"Left out: {left_out}")
     workers = [_worker(pool) for pool in pools]
     try:
         _tell(f"Operating: {ui}/deployments    Ctrl-C ends it.")
@@ -103,17 +104,6 @@ async def _make_pools(names: Iterable[str]) -> None:
 
 def _worker(pool: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*_PREFECT, "worker", "start", "--type", "process", "--pool", pool], cwd=ROOT)
-
-
-async def _make_automations() -> None:
-    from prefect.client.orchestration import get_client
-
-    async with get_client() as client:
-        for path in automations.files():
-            try:
-                await automations.apply(client, path)
-            except automations.MissingError as error:
-                _tell(f"Left out: automation {error}")
 
 
 def _end(workers: Iterable[subprocess.Popen[bytes]]) -> None:

@@ -7,10 +7,21 @@ from typing import TypeVar
 
 from prefect.filesystems import LocalFileSystem
 from prefect.results import aget_default_result_storage
-from pydantic import ValidationError
 
 from fleet.naming import slug
 from fleet.spec import Model
+
+
+class StorageError(Exception):
+    """Nothing can be kept where Prefect keeps results. The text is for the user."""
+
+    def __init__(self, where: str, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        super().__init__(
+            f"results cannot be kept in {where}: {reason}. Make room or access there, or name another place: "
+            "PREFECT_RESULTS_LOCAL_STORAGE_PATH, or PREFECT_DEFAULT_RESULT_STORAGE_BLOCK for many machines"
+        )
+
 
 Document = TypeVar("Document", bound=Model)
 
@@ -20,7 +31,7 @@ async def find(kind: type[Document], name: str, fleet: str) -> Document | None:
     storage = await aget_default_result_storage()
     try:
         return kind.model_validate_json(await storage.read_path(_path(name, fleet)))
-    except (OSError, ValueError, ValidationError):
+    except Exception:  # noqa: BLE001 - each kind of storage has errors of its own; whoever must keep something is told
         return None
 
 
@@ -31,9 +42,13 @@ async def read(kind: type[Document], name: str, fleet: str) -> Document:
 
 
 async def write(document: Model, name: str, fleet: str) -> None:
-    """Keep the document, whole or not at all as far as the storage can."""
+    """Keep the document, whole or not at all as far as the storage can. Raises :class:`StorageError`."""
     storage = await aget_default_result_storage()
-    await storage.write_path(_path(name, fleet), document.model_dump_json(exclude_defaults=True).encode())
+    try:
+        await storage.write_path(_path(name, fleet), document.model_dump_json(exclude_defaults=True).encode())
+    except Exception as error:  # each kind of storage has errors of its own
+        where = getattr(storage, "basepath", None) or type(storage).__name__
+        raise StorageError(str(where), error) from error
 
 
 async def remove(name: str, fleet: str) -> None:

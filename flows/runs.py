@@ -7,7 +7,7 @@ hide that somebody has undone it meanwhile. What is proven is kept in a book of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -69,6 +69,8 @@ class Work:
     changes: Mapping[str, Change] = field(default_factory=dict)
     chains: Mapping[str, Chain] = field(default_factory=dict)
     """What task runs are about, by key and by fingerprint. A parameter would be walked through again and again, too."""
+    groups: dict[str, Callable[[], Awaitable[list[str]]]] = field(default_factory=dict)
+    """How all changes of a group are applied, by its name; returns what failed."""
 
 
 WORK: ContextVar[Work] = ContextVar("work")
@@ -123,17 +125,27 @@ async def observing(name: str, look: chain.Look) -> Observation:
 )
 async def apply_change(title: str, key: str) -> dict[str, str]:  # noqa: ARG001 - the title names the task run
     """Carry out one change; returns what it told (issuer, client id, principal id). Nothing of it is secret."""
+    return await carry_out_change(key)
+
+
+async def carry_out_change(key: str) -> dict[str, str]:
+    """Carry out the change of this key; returns what it told."""
     work = WORK.get()
     return await chain.apply(work.clients, work.fleet, work.changes[key], work.outputs)
 
 
-@task(
-    task_run_name="{title}",
-    persist_result=True,
-    result_serializer="json",
-    result_storage_key="proof-{task_run.id}.json",
-    retries=0,
-)
+class GroupFailedError(Exception):
+    """Changes of a group that could not be applied; fails its task run."""
+
+
+@task(task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
+async def apply_group(title: str, name: str) -> None:  # noqa: ARG001 - as above
+    """Carry out all changes of a group. Raises :class:`GroupFailedError` where some cannot be."""
+    if failures := await WORK.get().groups[name]():
+        raise GroupFailedError("\n".join(failures))
+
+
+@task(task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False, retries=0)
 async def prove(title: str, fingerprint: str, patience_seconds: float) -> Proof:  # noqa: ARG001 - as above
     """Verify one chain. Raises :class:`ProofFailedError` where it does not hold."""
     work = WORK.get()

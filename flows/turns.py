@@ -138,7 +138,11 @@ async def _taken(client: PrefectClient, limit: str, kind: str, of: str, wait: Ca
         await asyncio.sleep(_ASKED_EVERY)
     born = psutil.Process().create_time()
     card = Card(lease=str(lease), run=flow_run.id or "", host=socket.gethostname(), pid=os.getpid(), born=born)
-    await kept.write(card, kind, of)
+    try:
+        await kept.write(card, kind, of)
+    except BaseException:
+        await asyncio.shield(client.release_concurrency_slots_with_lease(lease))
+        raise
     return lease
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from clients.errors import PROPAGATING, CloudError, translated
@@ -53,7 +54,7 @@ async def verify(clients: Clients, fleet: Fleet, chain: Chain, patience_seconds:
         assertion = await clients.patience.request(read, codes=codes, seconds=patience_seconds)
     except CloudError as error:
         return Proof(chain=chain, holds=False, problems=(str(error),))
-    outcomes = [True] + [await _exchange(clients, chain, assertion) for _ in range(EXCHANGES - 1)]
+    outcomes = [True, *await asyncio.gather(*(_exchange(clients, chain, assertion) for _ in range(EXCHANGES - 1)))]
     succeeded = sum(outcomes)
     flapping = f"only {succeeded} of {EXCHANGES} token exchanges succeeded: the federated credential is still settling"
     holds = succeeded >= EXCHANGES_NEEDED

@@ -19,6 +19,8 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line.strip()]
 RECURSIVE = "make test"
 """Would run this test again."""
+ENDLESS = "make operate  # until Ctrl-C"
+"""Runs until it is told to end; the tests of its own page run it."""
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +46,14 @@ def run(command: str, place: Path) -> subprocess.CompletedProcess[str]:
 def test_the_commands_a_newcomer_types_first_are_there() -> None:
     assert COMMANDS[0] == "make demo"
     assert RECURSIVE in COMMANDS
+    assert ENDLESS in COMMANDS
 
 
 @pytest.mark.timeout(240)
 def test_every_command_of_the_readme_does_what_it_says(checkout: Path) -> None:
-    ordered = sorted((command for command in COMMANDS if command != RECURSIVE), key=lambda it: it == "make stop")
+    ordered = sorted(
+        (command for command in COMMANDS if command not in (RECURSIVE, ENDLESS)), key=lambda it: it == "make stop"
+    )
     told = [(command, run(command, checkout)) for command in ordered]
     for command, outcome in told:
         told_code = re.search(r"# exit code (\d)", command)

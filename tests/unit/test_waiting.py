@@ -209,12 +209,14 @@ async def test_only_none_means_not_yet(patience: Patience, falsy: object) -> Non
     [
         (["a", "a", "a"], 3),
         (["a", "a", None, "a", "a", "a"], 6),
-        (["a", Missing("thing", "no"), "a", "a", "a"], 5),
-        ([None, "a", busy(), "a", "a", busy(), "a", "a", "a"], 9),
+        (["a", Missing("thing", "no"), "a", "a", "a", "a"], 6),
+        ([None, "a", busy(), "a", "a", busy(), "a", "a", "a", "a"], 10),
     ],
     ids=["at once", "a bad read", "a missing one", "a flapping one"],
 )
-async def test_good_reads_count_only_in_a_row(patience: Patience, reads: list[object], calls: int) -> None:
+async def test_a_good_read_counts_only_with_those_beside_it(
+    patience: Patience, reads: list[object], calls: int
+) -> None:
     probe = service(*reads)
     assert await patience.until("it", probe, seconds=1000, in_a_row=3) == "a"
     assert probe.calls == calls
@@ -280,3 +282,30 @@ async def test_tolerating_says_which_errors_mean_not_yet(patience: Patience) -> 
 )
 def test_a_step_is_not_repeated_where_that_is_pointless(error: Exception, permanent: bool) -> None:
     assert is_permanent(error) is permanent
+
+
+@pytest.mark.parametrize(
+    ("answers", "calls"),
+    [((busy(), "a"), 2), ((busy(), busy(), "a"), 3), ((RuntimeError("odd"), "a"), 2)],
+    ids=["once", "twice", "an error of its own"],
+)
+async def test_a_step_that_failed_is_tried_again_as_a_whole(
+    patience: Patience, answers: tuple[object, ...], calls: int
+) -> None:
+    step = service(*answers)
+    assert await patience.again(step) == "a"
+    assert step.calls == calls
+
+
+async def test_a_step_is_tried_three_times_and_no_more(patience: Patience) -> None:
+    step = service(busy())
+    with pytest.raises(Transient):
+        await patience.again(step)
+    assert step.calls == 3
+
+
+async def test_a_step_that_was_refused_is_not_tried_again(patience: Patience, clock: Clock) -> None:
+    step = service(Denied("thing", "no"))
+    with pytest.raises(Denied):
+        await patience.again(step)
+    assert (step.calls, clock.pauses) == (1, [])

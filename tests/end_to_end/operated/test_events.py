@@ -1,0 +1,137 @@
+"""What runs tell as events, and what automations make of it on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from desk import Desk
+
+from flows.happenings import Happening
+from simulator.breakage import break_
+from tests.conftest import ROOT
+from tests.end_to_end.command import eventually
+
+pytestmark = [pytest.mark.operated, pytest.mark.asyncio(loop_scope="package")]
+ON_DEMAND = "reconcile/on-demand"
+FLEET = "workload-identity.fleet.sysadminas-demo"
+
+
+async def told(desk: Desk, happening: str, run: str) -> dict[str, Any]:
+    """The event of this name that this run has told."""
+
+    async def look() -> dict[str, Any] | None:
+        wanted = {"filter": {"event": {"name": [happening]}}, "limit": 50}
+        events = (await desk.post("/events/filter", wanted)).json()["events"]
+        runs = [event for event in events if f"prefect.flow-run.{run}" in str(event["related"])]
+        return runs[0] if runs else None
+
+    return await eventually(look, f"{happening} of run {run}", seconds=30)
+
+
+async def settled(desk: Desk) -> None:
+    """The fleet as its file says."""
+    await desk.ended(await desk.begun(ON_DEMAND, approve=False))
+
+
+async def drifts(desk: Desk) -> None:
+    """Somebody takes the ServiceAccount's annotation away; the next reconcile puts it back, and proves anew."""
+    await break_(desk.cloud.simulator.simulation, "annotation-missing", "")
+
+
+async def test_drift_is_told_when_it_is_found_and_when_it_is_repaired(desk: Desk) -> None:
+    await settled(desk)
+    await drifts(desk)
+    run = await desk.begun(ON_DEMAND, approve=False)
+    assert (await desk.ended(run))["type"] == "COMPLETED"
+    for happening in (Happening.DRIFT_FOUND, Happening.DRIFT_REPAIRED):
+        event = await told(desk, happening, run)
+        assert event["resource"]["prefect.resource.id"] == FLEET
+        assert event["payload"]["count"] == 1
+        assert event["payload"]["objects"] == ["annotate sysadminas-demo/sysadminas-demo-sa on sysadminas"]
+
+
+async def test_a_proven_chain_is_told_as_assets_with_their_lineage(desk: Desk) -> None:
+    await settled(desk)
+    await drifts(desk)
+    run = await desk.begun(ON_DEMAND, approve=False)
+    await desk.ended(run)
+    name = "prefect.asset.materialization.succeeded"
+    event = await told(desk, name, run)
+    assert event["resource"]["prefect.resource.id"].startswith("workloadidentity://sysadminas-demo/")
+    wanted = {"filter": {"event": {"name": [name]}}, "limit": 50}
+    lineage = {
+        each["resource"]["prefect.resource.id"].split("/")[3]: [
+            related["prefect.resource.id"].split("/")[3]
+            for related in each["related"]
+            if related["prefect.resource.role"] == "asset"
+        ]
+        for each in (await desk.post("/events/filter", wanted)).json()["events"]
+    }
+    assert lineage == {"federated-credential": ["cluster", "identity"], "secret": ["federated-credential"]}
+
+
+@asynccontextmanager
+async def listening(desk: Desk) -> AsyncIterator[list[str]]:
+    """What a platform team's webhook hears, which the block ``workload-identity-notify`` names."""
+    heard: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = next(int(line.split(":")[1]) for line in head.splitlines() if line.startswith("content-length:"))
+        heard.append((await reader.readexactly(length)).decode())
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    (kind,) = [each for each in await desk.api.filtered("/block_types/filter") if each["slug"] == "webhook"]
+    (schema, *_) = await desk.api.filtered(
+        "/block_schemas/filter", block_schemas={"block_type_id": {"any_": [kind["id"]]}}
+    )
+    block = {
+        "name": "workload-identity-notify",
+        "block_type_id": kind["id"],
+        "block_schema_id": schema["id"],
+        "data": {"method": "POST", "url": f"http://127.0.0.1:{port}/"},
+    }
+    (await desk.post("/block_documents/", block)).raise_for_status()
+    variables = desk.terminal.variables({"PREFECT_API_URL": desk.api.url})
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "deployments.automations", cwd=ROOT, env=variables, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert (process.returncode, out) == (0, b"")
+    async with server:
+        yield heard
+
+
+async def test_a_failed_verification_is_notified_and_verified_anew(desk: Desk) -> None:
+    await settled(desk)
+    await drifts(desk)
+    await break_(desk.cloud.simulator.simulation, "secret-disabled", "")
+    async with listening(desk) as heard:
+        run = await desk.begun(ON_DEMAND, approve=False)
+        assert (await desk.ended(run))["type"] == "FAILED"
+        event = await told(desk, Happening.VERIFICATION_FAILED, run)
+        assert "cannot read sysadminas-demo-kv-secret" in event["payload"]["objects"][0]
+
+        async def notified() -> str | None:
+            return heard[0] if heard else None
+
+        assert "workload-identity.verification.failed in fleet sysadminas-demo: 1" in await eventually(
+            notified, "the notification", seconds=30
+        )
+
+        async def verified_anew() -> dict[str, Any] | None:
+            found = await desk.api.filtered("/flow_runs/filter", flows={"name": {"any_": ["verify"]}})
+            return next((each for each in found if (each["created_by"] or {}).get("type") == "AUTOMATION"), None)
+
+        anew = await eventually(verified_anew, "the run of verify", seconds=30)
+        assert anew["parameters"]["fresh"] is True
+        assert (await desk.ended(anew["id"]))["type"] == "FAILED"
