@@ -17,6 +17,10 @@ pytestmark = pytest.mark.clients
 CHART = "hook/workload-identity-webhook -n hook --version 1.6.0"
 NEW_REPOSITORY = Row("helm repo add hook https://azure.github.io/azure-workload-identity/charts")
 NEW_WEBHOOK = Row(f"helm install hook {CHART} --create-namespace --set azureTenantID=$AZURE_TENANT_ID --wait")
+PROXIED_TOKENS = (
+    "--set customTokenEndpoint.annotationSuffix=proxied --set customTokenEndpoint.audience=api://elsewhere "
+    "--set customTokenEndpoint.azureKubernetesTokenProxy=https://proxy.example"
+)
 WEBHOOK = "kubectl -n hook scale deployment azure-wi-webhook-controller-manager"
 TOKEN_TYPE = "kubernetes.io/service-account-token"
 
@@ -308,6 +312,23 @@ STORIES: dict[str, tuple[Row, ...]] = {
             given=LABELLED,
             code=1,
             says=r'failed calling webhook .* service "azure-wi-webhook-webhook-service" not found',
+        ),
+        Row("helm uninstall hook -n hook"),
+    ),
+    "custom token endpoint": (
+        NEW_REPOSITORY,
+        Row(f"{NEW_WEBHOOK.command} {PROXIED_TOKENS}"),
+        Row("kubectl create namespace elsewhere"),
+        Row(
+            "kubectl create -f - --dry-run=server -o "
+            "jsonpath={.spec.containers[0].env[*].name}{.spec.volumes[*].projected.sources[*].serviceAccountToken}",
+            given=pod(
+                "elsewhere",
+                "bound",
+                metadata="labels: {azure.workload.identity/use: 'true'}, "
+                "annotations: {azure.workload.identity/use-proxied: 'true'}",
+            ),
+            says='AZURE_KUBERNETES_TOKEN_PROXY.*"audience":"api://elsewhere"',
         ),
         Row("helm uninstall hook -n hook"),
     ),
