@@ -17,6 +17,10 @@ pytestmark = pytest.mark.clients
 CHART = "hook/workload-identity-webhook -n hook --version 1.6.0"
 NEW_REPOSITORY = Row("helm repo add hook https://azure.github.io/azure-workload-identity/charts")
 NEW_WEBHOOK = Row(f"helm install hook {CHART} --create-namespace --set azureTenantID=$AZURE_TENANT_ID --wait")
+PROXIED_TOKENS = (
+    "--set customTokenEndpoint.annotationSuffix=proxied --set customTokenEndpoint.audience=api://elsewhere "
+    "--set customTokenEndpoint.azureKubernetesTokenProxy=https://proxy.example"
+)
 WEBHOOK = "kubectl -n hook scale deployment azure-wi-webhook-controller-manager"
 TOKEN_TYPE = "kubernetes.io/service-account-token"
 
@@ -58,6 +62,13 @@ spec:
 """
 
 
+BINDING = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: astray, namespace: refused}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ServiceAccount, name: default}
+"""
+UNKNOWN_AUTHORITY = '[{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": "bm90IGl0"}]'
 DEAF = ("sh", "-c", "trap : TERM; while :; do sleep 0.2; done")
 """A command that does not end when it is asked to."""
 LABELLED = pod("away", "first", metadata="labels: {azure.workload.identity/use: 'true'}")
@@ -163,6 +174,18 @@ STORIES: dict[str, tuple[Row, ...]] = {
             code=1,
             says="spec.securityContext.runAsUser: Forbidden: cannot be set for a windows pod",
         ),
+        Row(
+            "kubectl create -f -",
+            given=BINDING,
+            code=1,
+            says='roleRef.kind: Unsupported value: "ServiceAccount": supported values: "Role", "ClusterRole"',
+        ),
+        Row(
+            "kubectl apply -f - --server-side --validate=false",
+            given=pod("refused", "of-nameless").replace("name: main, ", ""),
+            code=1,
+            says=r'element 0: associative list with keys has an element that omits key field "name"',
+        ),
     ),
     "what is kept": (
         Row("kubectl create namespace kept"),
@@ -223,6 +246,17 @@ STORIES: dict[str, tuple[Row, ...]] = {
             says=r"\(BadRequest\): .*json: cannot unmarshal string into Go struct field PodSpec",
         ),
     ),
+    "endpoints of a service": (
+        Row("kubectl create namespace served"),
+        Row("kubectl create -f -", given=pod("served", "web", metadata="labels: {app: web}")),
+        Row("kubectl -n served expose pod web --port 80"),
+        Row(
+            "kubectl -n served wait endpointslice -l kubernetes.io/service-name=web --timeout 20s "
+            "--for jsonpath={.endpoints[0].conditions.ready}=true",
+            says="condition met",
+        ),
+        Row("kubectl -n served get endpoints web", says=r"Warning: v1 Endpoints is deprecated in v1.33\+"),
+    ),
     "logs": (
         Row("kubectl create namespace logged"),
         Row(
@@ -243,6 +277,18 @@ STORIES: dict[str, tuple[Row, ...]] = {
         ),
         Row("kubectl -n logged get pod fails", says="fails +0/1 +CrashLoopBackOff +[1-9]"),
         Row("kubectl -n logged logs fails --previous", says="^last words\n$"),
+    ),
+    "webhook whose authority nobody knows": (
+        NEW_REPOSITORY,
+        NEW_WEBHOOK,
+        # It would make itself known again.
+        Row("kubectl delete clusterrolebinding azure-wi-webhook-manager-rolebinding"),
+        Row(
+            "kubectl patch mutatingwebhookconfiguration azure-wi-webhook-mutating-webhook-configuration --type json "
+            f"-p '{UNKNOWN_AUTHORITY}'"
+        ),
+        Row("kubectl -n hook wait pod --all --for condition=Ready=false --timeout 20s", says="condition met"),
+        Row("helm uninstall hook -n hook"),
     ),
     "webhook away": (
         NEW_REPOSITORY,
@@ -266,6 +312,23 @@ STORIES: dict[str, tuple[Row, ...]] = {
             given=LABELLED,
             code=1,
             says=r'failed calling webhook .* service "azure-wi-webhook-webhook-service" not found',
+        ),
+        Row("helm uninstall hook -n hook"),
+    ),
+    "custom token endpoint": (
+        NEW_REPOSITORY,
+        Row(f"{NEW_WEBHOOK.command} {PROXIED_TOKENS}"),
+        Row("kubectl create namespace elsewhere"),
+        Row(
+            "kubectl create -f - --dry-run=server -o "
+            "jsonpath={.spec.containers[0].env[*].name}{.spec.volumes[*].projected.sources[*].serviceAccountToken}",
+            given=pod(
+                "elsewhere",
+                "bound",
+                metadata="labels: {azure.workload.identity/use: 'true'}, "
+                "annotations: {azure.workload.identity/use-proxied: 'true'}",
+            ),
+            says='AZURE_KUBERNETES_TOKEN_PROXY.*"audience":"api://elsewhere"',
         ),
         Row("helm uninstall hook -n hook"),
     ),

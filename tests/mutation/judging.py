@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import sys
@@ -10,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import pytest
 
@@ -72,8 +74,7 @@ def judge(
     tests = list(tests)
     _import(tests)
     concerned = [[test for test in tests if name_of(switch.rule) in test.rules] for switch in switches]
-    dear = _dear(tests)
-    orders = [_in_order(switch.name, own, dear) for switch, own in zip(switches, concerned, strict=True)]
+    orders = [_in_order(switch.name, own) for switch, own in zip(switches, concerned, strict=True)]
     verdicts: dict[int, Verdict] = {}
     for at, red in _in_forks([(switch.throw, order) for switch, order in zip(switches, orders, strict=True)], jobs):
         verdicts[at] = _verdict(switches[at], red, len(concerned[at]))
@@ -123,7 +124,7 @@ _Order = Sequence[Sequence[Test]]
 def _in_forks(tasks: Sequence[tuple[Callable[[], None], _Order]], jobs: int) -> Iterator[tuple[int, str]]:
     """By the number of the task, as each ends: which of its tests turned red first after its call, '' for none."""
     waiting = list(range(len(tasks)))[::-1]
-    running: dict[int, tuple[int, int]] = {}
+    running: dict[int, tuple[int, IO[str]]] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
             at = waiting.pop()
@@ -131,8 +132,11 @@ def _in_forks(tasks: Sequence[tuple[Callable[[], None], _Order]], jobs: int) -> 
             running[process] = (at, results)
         process, _ = os.wait()
         at, results = running.pop(process)
-        with os.fdopen(results) as lines:
-            yield at, lines.read().strip()
+        with results:
+            results.seek(0)
+            red, *modules = results.read().split("\n")
+        _import_too(modules)
+        yield at, red
 
 
 def _import(tests: Iterable[Test]) -> None:
@@ -142,25 +146,38 @@ def _import(tests: Iterable[Test]) -> None:
         pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *OPTIONS, *files])
 
 
-def _fork(throw: Callable[[], None], order: _Order) -> tuple[int, int]:
-    """The process, and what to read from when it has ended: the name of the test that turned red, if any."""
-    reading, writing = os.pipe()
+def _import_too(modules: Iterable[str]) -> None:
+    """What a test has imported only as it ran, for the sake of those that come after it."""
+    for module in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+
+
+def _fork(throw: Callable[[], None], order: _Order) -> tuple[int, IO[str]]:
+    """The process, and what to read when it has ended: the test that turned red, if any; then what it has imported."""
+    results = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - whoever reads it closes it
     if process := os.fork():
-        os.close(writing)
-        return process, reading
+        return process, results
     try:
-        os.close(reading)
+        before = set(sys.modules)
         throw()
         with _silence():
             noticed = next(filter(None, map(_red_among, order)), "")
-        os.write(writing, noticed.encode())
+        results.write("\n".join([noticed, *_installed(name for name in list(sys.modules) if name not in before)]))
+        results.flush()
     finally:
         os._exit(0)
 
 
-def _in_order(name: str, concerned: Sequence[Test], dear: Mapping[str, float]) -> _Order:
+def _installed(modules: Iterable[str]) -> list[str]:
+    """Those of other people's packages, in their order. Ours have been imported; what a switch reached stays there."""
+    found = {name: getattr(sys.modules[name], "__file__", None) or "" for name in modules}
+    return [name for name, file in found.items() if "site-packages" in file]
+
+
+def _in_order(name: str, concerned: Sequence[Test]) -> _Order:
     """Those of flows and clients before those of the wire contract, and the nearest to the rule first."""
-    near = partial(_distance, name, dear)
+    near = partial(_distance, name)
     ours = sorted((test for test in concerned if test.kind != "contract"), key=near)
     nearest = _of_each_file(ours, _ALIKE)[:_NEAREST]
     others = sorted((test for test in ours if test not in nearest), key=lambda test: len(test.rules), reverse=True)
@@ -179,18 +196,10 @@ def _of_each_file(tests: Iterable[Test], most: int) -> list[Test]:
     return kept
 
 
-def _dear(tests: Iterable[Test]) -> dict[str, float]:
-    """By file the seconds of its longest test: mostly the first, which has set up what all of them share."""
-    seconds: dict[str, float] = {}
-    for test in tests:
-        seconds[test.file] = max(seconds.get(test.file, 0.0), test.seconds)
-    return seconds
-
-
-def _distance(name: str, dear: Mapping[str, float], test: Test) -> float:
+def _distance(name: str, test: Test) -> float:
     """The quicker a test is and the fewer rules it applies, the nearer; and above all, the more words it shares."""
     shared = len(_words(name) & _words(test.name.partition("::")[2]))
-    return float((dear[test.file] + test.seconds) * (_FEW + len(test.rules)) / _WORD**shared)
+    return float(test.seconds * (_FEW + len(test.rules)) / _WORD**shared)
 
 
 def _words(text: str) -> set[str]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity import EnvironmentCredential
+from azure.mgmt.keyvault import KeyVaultManagementClient
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from kiota_abstractions.base_request_configuration import RequestConfiguration
-from kiota_http.middleware.options import HeadersInspectionHandlerOption
+from kiota_abstractions.default_query_parameters import QueryParameters
+from kiota_http.middleware.options import HeadersInspectionHandlerOption, RetryHandlerOption
 from msgraph.generated.applications.applications_request_builder import ApplicationsRequestBuilder
 from msgraph.generated.applications.item.add_password.add_password_post_request_body import (
     AddPasswordPostRequestBody,
@@ -22,6 +25,7 @@ from msgraph.generated.applications.item.add_password.add_password_post_request_
 from msgraph.generated.applications.item.remove_password.remove_password_post_request_body import (
     RemovePasswordPostRequestBody,
 )
+from msgraph.generated.directory_objects.get_by_ids.get_by_ids_post_request_body import GetByIdsPostRequestBody
 from msgraph.generated.models.application import Application
 from msgraph.generated.models.federated_identity_credential import FederatedIdentityCredential
 from msgraph.generated.models.key_credential import KeyCredential
@@ -29,10 +33,11 @@ from msgraph.generated.models.o_data_errors.o_data_error import ODataError
 from msgraph.generated.models.password_credential import PasswordCredential
 from msgraph.generated.models.service_principal import ServicePrincipal
 from msgraph.graph_service_client import GraphServiceClient
-from sdk_operator import Operator
+from sdk_operator import GROUP, Operator, told
 
 from tests.clients.served import ServedCloud
 
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 AUDIENCE = "api://AzureADTokenExchange"
 
 
@@ -119,6 +124,12 @@ async def test_a_service_principal_is_changed_by_its_client_id(graph: GraphServi
     assert found.account_enabled is False
 
 
+async def test_more_than_a_thousand_ids_at_once_are_refused(graph: GraphServiceClient) -> None:
+    with pytest.raises(ODataError) as refusal:
+        await graph.directory_objects.get_by_ids.post(GetByIdsPostRequestBody(ids=[str(uuid.uuid4())] * 1001))
+    assert refusal.value.response_status_code == 400
+
+
 async def test_a_password_signs_in_until_it_ends_or_is_removed(
     graph: GraphServiceClient, operator: Operator, served: ServedCloud
 ) -> None:
@@ -140,6 +151,51 @@ async def test_a_password_signs_in_until_it_ends_or_is_removed(
     for password, words in ((short, "AADSTS7000222: .* expired"), (long, "AADSTS7000215: Invalid client secret")):
         with pytest.raises(ClientAuthenticationError, match=words):
             operator.as_somebody(application.app_id or "", password.secret_text or "").get_token(scope)
+
+
+async def test_a_program_with_a_role_on_a_vault_is_refused_at_its_neighbour(
+    graph: GraphServiceClient, operator: Operator
+) -> None:
+    application = await made(graph, "of-one-vault")
+    principal = await graph.service_principals.post(ServicePrincipal(app_id=application.app_id))
+    password = await graph.applications.by_application_id(application.id or "").add_password.post(
+        AddPasswordPostRequestBody(password_credential=PasswordCredential())
+    )
+    assert principal is not None
+    assert password is not None
+    for vault in ("kv-own", "kv-neighbour"):
+        operator.secrets(vault)
+    scope = f"{operator.scope}/resourceGroups/{GROUP}/providers/Microsoft.KeyVault/vaults/kv-own"
+    definition = f"{operator.scope}/providers/Microsoft.Authorization/roleDefinitions/{READER}"
+    properties = {"roleDefinitionId": definition, "principalId": principal.id, "principalType": "ServicePrincipal"}
+    operator.authorization.role_assignments.create(scope, str(uuid.uuid4()), {"properties": properties})
+    credential = operator.as_somebody(application.app_id or "", password.secret_text or "")
+    with KeyVaultManagementClient(credential, operator.subscription, retry_total=0) as theirs:
+        assert theirs.vaults.get(GROUP, "kv-own").name == "kv-own"
+        with pytest.raises(HttpResponseError) as refusal:
+            theirs.vaults.get(GROUP, "kv-neighbour")
+    assert told(refusal.value) == (403, "AuthorizationFailed")
+
+
+async def test_applications_for_personal_accounts_are_written_60_times_in_a_minute(
+    graph: GraphServiceClient, served: ServedCloud
+) -> None:
+    unheeded: RequestConfiguration[QueryParameters] = RequestConfiguration(
+        options=[RetryHandlerOption(max_retries=0, should_retry=False)]
+    )
+    everybody = Application(display_name="for-everybody", sign_in_audience="AzureADandPersonalMicrosoftAccount")
+    weather = served.simulator.simulation.weather
+    speed, weather.speed = weather.speed, 0.01
+    weather.change(throttling=True)
+    try:
+        for _ in range(60):
+            await graph.applications.post(everybody, unheeded)
+        with pytest.raises(ODataError) as refusal:
+            await graph.applications.post(everybody, unheeded)
+    finally:
+        weather.change(throttling=False)
+        weather.speed = speed
+    assert refusal.value.response_status_code == 429
 
 
 def certificate() -> x509.Certificate:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -88,6 +89,17 @@ def make_an_assignment_another_ones(own: Operator) -> None:
         )
 
 
+def assign_to(own: Operator, principal: str, **more: str) -> Any:
+    definition = f"{own.scope}/providers/Microsoft.Authorization/roleDefinitions/{READER}"
+    properties = {"roleDefinitionId": definition, "principalId": principal, **more}
+    scope = f"{own.scope}/resourceGroups/{GROUP}"
+    return own.authorization.role_assignments.create(scope, str(uuid.uuid4()), {"properties": properties})
+
+
+def assign_to_one_who_is_not_known(own: Operator) -> None:
+    assign_to(own, str(uuid.uuid4()))
+
+
 REFUSED: dict[str, tuple[Callable[[Operator], None], tuple[int, str]]] = {
     "an eTag that does not match": (write_what_was_changed_meanwhile, (412, "EtagMismatch")),
     "a prefix that begins with a hyphen": (make_a_cluster_of_an_impossible_name, (400, "InvalidParameter")),
@@ -97,6 +109,7 @@ REFUSED: dict[str, tuple[Callable[[Operator], None], tuple[int, str]]] = {
     "a region that does not federate": (federate_where_it_is_not_possible, (405, "MethodNotAllowed")),
     "a name that is reserved": (take_the_name_of_a_deleted_vault, (409, "ConflictError")),
     "the 1025th policy": (make_a_vault_with_too_many_policies, (400, "BadRequest")),
+    "a principal that is not known": (assign_to_one_who_is_not_known, (400, "PrincipalNotFound")),
     "another role under the same name": (make_an_assignment_another_ones, (400, "RoleAssignmentUpdateNotPermitted")),
 }
 
@@ -107,6 +120,11 @@ def test_the_sdk_raises_what_the_service_has_against_it(operator: Operator, what
     with pytest.raises(HttpResponseError) as refusal:
         ask(operator)
     assert told(refusal.value) == expected
+
+
+def test_a_role_is_assigned_to_a_principal_that_is_not_known_yet_where_its_type_is_said(operator: Operator) -> None:
+    made = assign_to(operator, str(uuid.uuid4()), principalType="ServicePrincipal")
+    assert made.principal_type == "ServicePrincipal"
 
 
 def test_a_vaults_role_assignments_go_with_it(operator: Operator) -> None:
@@ -127,6 +145,19 @@ def test_a_vaults_role_assignments_go_with_it(operator: Operator) -> None:
     assert made.id not in [one.id for one in assignments.list_for_scope(scope)]
 
 
+@contextmanager
+def throttled(served: ServedCloud) -> Iterator[None]:
+    """Limits hold in here, and what is used up does not come back."""
+    weather = served.simulator.simulation.weather
+    speed, weather.speed = weather.speed, 0.01
+    weather.change(throttling=True)
+    try:
+        yield
+    finally:
+        weather.change(throttling=False)
+        weather.speed = speed
+
+
 def test_one_identitys_credentials_are_written_five_at_once(operator: Operator, served: ServedCloud) -> None:
     operator.identities.user_assigned_identities.create_or_update(GROUP, "hurried", {"location": REGION})
     properties = {"issuer": "https://issuer.example/", "audiences": ["api://AzureADTokenExchange"]}
@@ -135,18 +166,26 @@ def test_one_identitys_credentials_are_written_five_at_once(operator: Operator, 
         body = {"properties": {**properties, "subject": f"of-{number}"}}
         operator.identities.federated_identity_credentials.create_or_update(GROUP, "hurried", f"of-{number}", body)
 
-    weather = served.simulator.simulation.weather
-    speed, weather.speed = weather.speed, 0.01
-    weather.change(throttling=True)
-    try:
+    with throttled(served):
         for number in range(5):
             write(number)
         with pytest.raises(HttpResponseError) as refusal:
             write(5)
-    finally:
-        weather.change(throttling=False)
-        weather.speed = speed
     assert refusal.value.status_code == 429
+
+
+def test_a_program_that_reads_250_times_at_once_is_told_when_it_may_again(
+    operator: Operator, served: ServedCloud
+) -> None:
+    def read_on_and_on() -> None:
+        for _ in range(251):
+            operator.resources.resource_groups.get(GROUP)
+
+    with throttled(served), pytest.raises(HttpResponseError) as refusal:
+        read_on_and_on()
+    assert refusal.value.status_code == 429
+    assert refusal.value.response is not None
+    assert int(refusal.value.response.headers["Retry-After"]) > 0
 
 
 def test_a_cluster_that_is_being_changed_is_not_changed_again(operator: Operator, served: ServedCloud) -> None:

@@ -22,6 +22,10 @@ def names(listed: Any) -> list[str]:
     return [one.name for one in listed]
 
 
+def header(response: Any, name: str) -> str:
+    return str(response.http_response.headers[name])
+
+
 ASKED: dict[str, tuple[Callable[[Operator], Any], Any]] = {
     "a subscription": (
         lambda own: own.subscriptions.subscriptions.get(own.subscription).display_name,
@@ -89,6 +93,12 @@ ASKED: dict[str, tuple[Callable[[Operator], Any], Any]] = {
     "a role of a subscription": (
         lambda own: own.authorization.role_definitions.get(own.scope, READER).role_name,
         "Reader",
+    ),
+    "how many reads are left": (
+        lambda own: own.resources.resource_groups.get(
+            GROUP, cls=lambda response, *_: header(response, "x-ms-ratelimit-remaining-subscription-global-reads")
+        ),
+        "16499",
     ),
     "what the operator may do": (
         lambda own: next(one.actions for one in own.authorization.permissions.list_for_resource_group(GROUP)),

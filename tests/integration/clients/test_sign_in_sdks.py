@@ -12,11 +12,14 @@ import pytest
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientAssertionCredential, ClientSecretCredential
-from sdk_operator import Operator
+from sdk_operator import GROUP, REGION, Operator
+
+from tests.clients.served import ServedCloud
 
 LOGIN = "https://login.microsoftonline.com"
 VAULT = "https://vault.azure.net"
 MANAGEMENT = "https://management.azure.com"
+AUDIENCE = "api://AzureADTokenExchange"
 
 
 def with_secret(secret: str) -> ClientSecretCredential:
@@ -57,6 +60,32 @@ def test_azure_identity_tells_a_mistake_in_the_words_that_can_be_looked_up(opera
     with pytest.raises(ClientAuthenticationError) as refusal:
         credential(operator).get_token(scope)
     assert words in str(refusal.value)
+
+
+def test_an_assertion_that_is_signed_by_another_algorithm_proves_nothing(
+    operator: Operator, served: ServedCloud
+) -> None:
+    """Neither may the issuer's key, which everybody knows, be taken for a secret that is shared with it."""
+    body = {
+        "location": REGION,
+        "identity": {"type": "SystemAssigned"},
+        "properties": {
+            "dnsPrefix": "signing",
+            "oidcIssuerProfile": {"enabled": True},
+            "agentPoolProfiles": [{"name": "one", "count": 1, "vmSize": "Standard_B2s", "mode": "System"}],
+        },
+    }
+    cluster = operator.clusters.managed_clusters.begin_create_or_update(GROUP, "signing", body).result()
+    trust = {"issuer": cluster.oidc_issuer_profile.issuer_url, "subject": "a", "audiences": [AUDIENCE]}
+    identity = operator.identities.user_assigned_identities.create_or_update(GROUP, "signed", {"location": REGION})
+    operator.identities.federated_identity_credentials.create_or_update(GROUP, "signed", "one", {"properties": trust})
+    now = int(served.simulator.simulation.clock.seconds())
+    claims = {"iss": trust["issuer"], "sub": "a", "aud": AUDIENCE, "iat": now, "exp": now + 600}
+    (key,) = jwt.PyJWKClient(f"{trust['issuer']}openid/v1/jwks").get_signing_keys()
+    assertion = jwt.encode(claims, "of nobody, and long enough for it", "HS256", {"kid": key.key_id})
+    credential = ClientAssertionCredential(operator.tenant, identity.client_id, lambda: assertion)
+    with pytest.raises(ClientAuthenticationError, match="AADSTS50013"):
+        credential.get_token(f"{VAULT}/.default")
 
 
 def application(**credential: Any) -> msal.ConfidentialClientApplication:

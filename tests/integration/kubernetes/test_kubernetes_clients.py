@@ -217,6 +217,7 @@ async def test_the_python_client_deletes_no_successor_of_the_same_name(python_cl
 
 ILL_ASKED: dict[str, tuple[dict[str, Any], str]] = {
     "a match of no such kind": ({"resource_version": "1", "resource_version_match": "Nearly"}, "Nearly"),
+    "a selector whose label can be none": ({"label_selector": "ours=-yes"}, "unable to parse requirement"),
     "a watch of negative length": ({"watch": True, "timeout_seconds": -1}, "timeoutSeconds: Invalid value: -1"),
 }
 
