@@ -13,7 +13,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling, Crashed
+from prefect.states import Cancelled, Cancelling, Crashed
 from pydantic import ValidationError
 
 from . import kept
@@ -56,7 +56,7 @@ async def carried_out(client: PrefectClient, fleet: str, shard: str, signs: Sign
         try:
             state = await _end_of(client, run, fleet, shard, signs)
         except asyncio.CancelledError:
-            await asyncio.shield(client.set_flow_run_state(run.id, Cancelling(), force=True))
+            await asyncio.shield(_cancel(client, run))
             raise
         if not state.is_crashed():
             return await _summary(state, shard)
@@ -93,7 +93,7 @@ async def _end_of(client: PrefectClient, run: FlowRun, fleet: str, shard: str, s
             signs.heard = now
         elif state.is_scheduled():
             if now - signs.heard > _UNTAKEN_SECONDS:
-                await client.set_flow_run_state(run.id, Cancelling(), force=True)
+                await _cancel(client, run)
                 seconds = now - signs.heard
                 message = f"no worker took {shard} for {seconds:.0f} s: does the work pool of {DEPLOYMENT} have one?"
                 raise ShardError(message)
@@ -102,6 +102,14 @@ async def _end_of(client: PrefectClient, run: FlowRun, fleet: str, shard: str, s
             await client.set_flow_run_state(run.id, crashed, force=True)
             return crashed
         await asyncio.sleep(_ASKED_EVERY)
+
+
+async def _cancel(client: PrefectClient, run: FlowRun) -> None:
+    """A worker that has taken the run ends it, and tells; where none has, nobody would."""
+    state = await _state_of(client, run)
+    ended: State[Any] = Cancelled() if state is None or state.is_scheduled() else Cancelling()
+    if state is None or not state.is_final():
+        await client.set_flow_run_state(run.id, ended, force=True)
 
 
 async def _state_of(client: PrefectClient, run: FlowRun) -> State[Any] | None:

@@ -20,7 +20,7 @@ from tests.benchmarks import fleets
 from tests.end_to_end.command import eventually
 from tests.end_to_end.person import ENDED
 
-pytestmark = [pytest.mark.many_machines, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.many_machines, pytest.mark.timeout(900)]
 WORKLOADS = int(os.environ.get("MANY_WORKLOADS", "1000"))
 EACH = 6
 """Changes of a workload: application, service principal, federated credential, role, namespace, ServiceAccount."""
@@ -108,7 +108,9 @@ async def test_a_server_that_is_killed_and_comes_back_ends_no_run(plant: Plant) 
     plant.server.start()
     state = await all_is_well(plant, run)
     print(f"{WORKLOADS} workloads, the server killed: {time.monotonic() - began:.0f} s; {state['message']}")
-    assert {one["state"]["type"] for one in await plant.slices_of(run)} == {"COMPLETED"}
+    slices = await plant.slices_of(run)
+    completed = {one["parameters"]["shard"] for one in slices if one["state"]["type"] == "COMPLETED"}
+    assert completed == {one["parameters"]["shard"] for one in slices}  # one that was just being started began anew
     nothing_twice(plant)
 
 
@@ -128,11 +130,9 @@ async def test_who_cancels_the_run_cancels_its_slices(plant: Plant) -> None:
 
 async def test_who_comes_after_a_dead_coordinator_does_what_is_left(plant: Plant) -> None:
     first = await begun(plant)
-    slice_ = await half_way(plant, first)
+    await half_way(plant, first)
     kill(plant.machines["coordinator"])
     plant.start("another-coordinator", COORDINATORS)
     second = await begun_on(plant, SCHEDULED)
     await all_is_well(plant, second)
-    message = (await plant.api.get(f"/flow_runs/{slice_}"))["state"]["message"]
-    print(message)
     nothing_twice(plant)
