@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 TOO_MANY_REQUESTS = 429
-NARROWEST, BEGINNING, WIDEST = 1, 64, 128
+NARROWEST, BEGINNING, WIDEST = 1, 24, 128
 """Requests under way to one host."""
 
 

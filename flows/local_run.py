@@ -14,7 +14,7 @@ from clients.errors import CloudError
 
 from .progress import Listener, listening
 from .reconcile import reconcile
-from .summary import Summary
+from .summary import Summary, read
 from .teardown import teardown
 from .verify import verify
 
@@ -54,10 +54,8 @@ async def _result(state: State[Any]) -> tuple[Summary | None, str | None]:
         result = await state.aresult(raise_on_failure=False)
     except Exception as error:  # noqa: BLE001 - whatever the run left is for the user to read
         return None, str(error)
-    if isinstance(result, Summary):
-        return result, None
     if isinstance(result, CloudError):
         return None, str(result)
-    if isinstance(result, dict):
-        return Summary.model_validate(result), None
+    if (summary := read(result)) is not None:
+        return summary, None
     return None, str(result or state.message or state.name)

@@ -15,7 +15,7 @@ from prefect.results import aget_default_result_storage
 
 KEPT_DAYS = 14.0
 _DAY = 86_400.0
-_OURS = (b'"proofs"', b'"waiting"', b'"gaps"')
+_OURS = (rb"\"proofs\":", rb"\"waiting\":", rb"\"gaps\":")
 """What stands in every kept summary: flows cannot name the files of their results."""
 
 
@@ -50,4 +50,4 @@ def _is_ours(path: Path) -> bool:
         content = path.read_bytes()
     except OSError:
         return False
-    return content.startswith(b"{") and all(word in content for word in _OURS)
+    return content.startswith(b'"{') and all(word in content for word in _OURS)

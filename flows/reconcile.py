@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Cancelled
 
 from clients.session import open_clients
 from fleet.health import health
@@ -21,7 +21,7 @@ from fleet.spec import Fleet
 from . import approval, artifacts, form, happenings, history, many, old_results, plan_files, runs, turns
 from .carrying_out import carry_out
 from .observing import observe
-from .summary import Summary
+from .summary import Summary, ended
 
 
 class FleetChangedError(Exception):
@@ -39,7 +39,7 @@ async def reconcile(
     approve_minutes: form.ApproveMinutes = 60,
     when_busy: form.Busy = form.WhenBusy.WAIT,
     shard_size: form.ShardSize = 0,
-) -> State[Summary]:
+) -> State[str]:
     """Bring the world to what the fleet says. Give the fleet itself, or the path of its file.
 
     Or give the path of a file that ``plan --out`` wrote: then just that plan is applied, and nothing at all where
@@ -51,7 +51,8 @@ async def reconcile(
     What another thing takes the place of goes after that one's chain is proven, and stays where it is not.
 
     Ends completed where everything is as wanted and proven, cancelled where nobody agreed or where it was skipped, else
-    failed; its result is the summary.
+    failed; its result is the summary, see
+    :func:`~flows.summary.read`.
     """
     started = time.monotonic()
     approved = plan_files.approved(fleet, fleet_file, plan_file)
@@ -73,9 +74,7 @@ async def reconcile(
     except turns.FleetBusyError as error:
         return Cancelled(name="Skipped", message=str(error))
     get_run_logger().info(summary.headline)
-    if not summary.succeeded:
-        return Failed(message=summary.headline, data=summary)
-    return Completed(message=summary.headline, name="Completed" if summary.plan.changes else "Unchanged", data=summary)
+    return ended(summary, "Completed" if summary.plan.changes else "Unchanged")
 
 
 async def _agreed(wanted: Fleet, approved: PlanFile | None, *, minutes: float, prune: bool) -> PlanFile | None:

@@ -145,13 +145,7 @@ async def apply_group(title: str, name: str) -> None:  # noqa: ARG001 - as above
         raise GroupFailedError("\n".join(failures))
 
 
-@task(
-    task_run_name="{title}",
-    persist_result=True,
-    result_serializer="json",
-    result_storage_key="proof-{task_run.id}.json",
-    retries=0,
-)
+@task(task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False, retries=0)
 async def prove(title: str, fingerprint: str, patience_seconds: float) -> Proof:  # noqa: ARG001 - as above
     """Verify one chain. Raises :class:`ProofFailedError` where it does not hold."""
     work = WORK.get()

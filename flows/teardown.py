@@ -6,7 +6,7 @@ import time
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Cancelled
 
 from clients.session import open_clients
 from fleet.selection import Selection, remainder
@@ -15,7 +15,7 @@ from fleet.teardown import plan_teardown
 
 from . import applying, artifacts, form, runs, turns
 from .observing import observe
-from .summary import Summary
+from .summary import Summary, ended
 
 
 @flow(name="teardown", description="Takes away what reconcile made.", **runs.FLOW_OPTIONS)
@@ -26,7 +26,7 @@ async def teardown(
     workloads: form.Workloads = (),
     clusters: form.Clusters = (),
     when_busy: form.Busy = form.WhenBusy.WAIT,
-) -> State[Summary]:
+) -> State[str]:
     """Delete what carries the fleet's mark; vaults and webhooks only with ``everything``. Vaults are soft-deleted.
 
     With ``workloads`` or ``clusters`` only what the rest of the fleet does not need, see
@@ -41,9 +41,7 @@ async def teardown(
             summary = await _taken_away(wanted, selection, started, everything=everything)
     except turns.FleetBusyError as error:
         return Cancelled(name="Skipped", message=str(error))
-    if not summary.succeeded:
-        return Failed(message=summary.headline, data=summary)
-    return Completed(message=summary.headline, data=summary)
+    return ended(summary)
 
 
 async def _taken_away(wanted: Fleet, selection: Selection, started: float, *, everything: bool) -> Summary:

@@ -6,7 +6,6 @@ import time
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 
 from clients.session import open_clients
 from fleet.changes import Plan
@@ -14,7 +13,7 @@ from tasks import verification
 
 from . import artifacts, form, proving, runs
 from .observing import observe
-from .summary import Summary
+from .summary import Summary, ended
 
 
 @flow(name="verify", description="Proves that every workload reads its secret.", **runs.FLOW_OPTIONS)
@@ -23,7 +22,7 @@ async def verify(
     fleet: form.FleetValue = None,
     fresh: form.Fresh = False,
     patience_seconds: form.PatienceSeconds = 60.0,
-) -> State[Summary]:
+) -> State[str]:
     """Try every chain, or trust a proof that has not expired; ``fresh`` trusts none.
 
     What may be propagating still, a new federated credential or role, is tried for ``patience_seconds``.
@@ -43,6 +42,4 @@ async def verify(
             requests=clients.traffic.requests,
             seconds=time.monotonic() - started,
         )
-    if gaps or not summary.succeeded:
-        return Failed(message=summary.headline, data=summary)
-    return Completed(message=summary.headline, data=summary)
+    return ended(summary, well=not gaps)

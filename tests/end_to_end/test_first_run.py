@@ -226,16 +226,26 @@ async def test_the_run_graph_shows_what_each_step_waited_for(tutorial: Tutorial,
 
 async def test_the_plan_and_the_verification_are_artifacts(tutorial: Tutorial, prefect: PrefectApi) -> None:
     artifacts = {item["key"]: item for item in await prefect.artifacts(tutorial.first.run_id)}
-    assert set(artifacts) == {"plan-sysadminas-demo", "verification-sysadminas-demo"}
+    assert set(artifacts) == {f"{name}-sysadminas-demo" for name in ("plan", "verification", "health", "history")}
     plan = json.loads(artifacts["plan-sysadminas-demo"]["data"])
     assert {row["change"] for row in plan} == set(COMES_AFTER)
-    (subject,) = [row for row in plan if row["field"] == "subject"]
-    assert (subject["action"], subject["new"]) == ("create", f"system:serviceaccount:{WORKLOAD.replace('/', ':')}")
-    assert subject["group"] == f"workload {WORKLOAD}"
+    (subject,) = [row for row in plan if row["old → new"].startswith("subject: ")]
+    assert subject["action"] == "create"
+    assert subject["old → new"] == f"subject: system:serviceaccount:{WORKLOAD.replace('/', ':')}"
+    assert subject["of"] == f"workload {WORKLOAD}"
+    assert "oidc_issuer: off → on" in {row["old → new"] for row in plan}
     (proof,) = json.loads(artifacts["verification-sysadminas-demo"]["data"])
     assert proof["workload"] == WORKLOAD
     assert proof["secret"] == "sysadminas-demo-kv/sysadminas-demo-kv-secret"
     assert (proof["holds"], proof["exchanges"]) == ("yes", "3 of 3")
+
+
+async def test_the_health_of_every_workload_is_an_artifact(tutorial: Tutorial, prefect: PrefectApi) -> None:
+    for finished, identity in ((tutorial.first, "made"), (tutorial.second, "sound")):
+        artifacts = {item["key"]: item["data"] for item in await prefect.artifacts(finished.run_id)}
+        (row,) = json.loads(artifacts["health-sysadminas-demo"])
+        assert (row["workload"], row["identity"], row["proof"]) == (WORKLOAD, identity, "proven")
+        assert artifacts["history-sysadminas-demo"].startswith("![")
 
 
 async def test_an_unchanged_fleet_has_an_artifact_that_says_so(tutorial: Tutorial, prefect: PrefectApi) -> None:
@@ -247,8 +257,9 @@ async def test_results_are_kept_as_json(tutorial: Tutorial, home: Path) -> None:
     kept = list((home / "prefect" / "storage").iterdir())
     assert len(kept) >= 3, "two runs and a proof"
     for path in kept:
-        assert isinstance(json.loads(path.read_text(encoding="utf-8")), dict), path
-    assert any(path.name == "proofs-sysadminas-demo.json" for path in kept)
+        assert isinstance(json.loads(path.read_text(encoding="utf-8")), dict | str), path
+    names = {path.name for path in kept}
+    assert {"proofs-sysadminas-demo.json", "history-sysadminas-demo.json"} <= names
 
 
 async def test_no_process_shows_anything_secret_on_its_command_line(tutorial: Tutorial) -> None:

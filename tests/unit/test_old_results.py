@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 from prefect.filesystems import LocalFileSystem
 
+from fleet.changes import Plan
 from flows import old_results
+from flows.summary import Summary
 
-SUMMARY = '{"result": {"plan": {}, "waiting": {}, "proofs": [], "gaps": []}}'
+SUMMARY = json.dumps(Summary(plan=Plan(fleet="shop")).model_dump_json())
 LONG_AGO = time.time() - (old_results.KEPT_DAYS + 1) * 86_400
 
 
