@@ -14,11 +14,10 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Crashed
-from pydantic import ValidationError
 
 from . import kept
 from .shards import Beat, ShardError, beat_of
-from .summary import Summary
+from .summary import Summary, read
 
 DEPLOYMENT = "reconcile-shard/shard"
 _TRIES = 3
@@ -69,14 +68,13 @@ async def _summary(state: State[Any], shard: str) -> Summary:
     """What the run left; its state's message where it came to nothing."""
     try:
         result = await state.aresult(raise_on_failure=False)
-        if isinstance(result, Summary | dict):
-            return Summary.model_validate(result)
-    except ValidationError:
-        result = None
+        summary = read(result)
     except Exception as error:  # each kind of storage has errors of its own
         message = f"the result of {shard} cannot be read: do all machines share one storage of results? ({error})"
         raise ShardError(message) from error
-    raise ShardError(str(result or state.message or state.name))
+    if summary is None:
+        raise ShardError(str(result or state.message or state.name))
+    return summary
 
 
 async def _end_of(client: PrefectClient, run: FlowRun, fleet: str, shard: str, signs: Signs) -> State[Any]:

@@ -17,7 +17,6 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
 
 from clients.session import open_clients
 from fleet.changes import Change, Plan
@@ -26,7 +25,7 @@ from fleet.spec import Fleet, Model
 
 from . import kept, runs, turns
 from .carrying_out import carry_out
-from .summary import Summary
+from .summary import Summary, ended
 
 _BEAT_EVERY = 5.0
 
@@ -63,7 +62,7 @@ def beat_of(shard: str) -> str:
 
 
 @flow(name="reconcile-shard", description="Carries out one slice of a large plan.", **runs.SHARD_OPTIONS)
-async def reconcile_shard(fleet_name: str, shard: str) -> State[Summary]:
+async def reconcile_shard(fleet_name: str, shard: str) -> State[str]:
     """Carry out the slice of this name, which a reconcile of a large fleet has left. Only such a run starts it."""
     started = time.monotonic()
     given = await kept.find(Shard, shard, fleet_name)
@@ -83,8 +82,7 @@ async def reconcile_shard(fleet_name: str, shard: str) -> State[Summary]:
             requests=clients.traffic.requests,
             seconds=time.monotonic() - started,
         )
-    ended = Completed if summary.succeeded else Failed
-    return ended(message=summary.headline, data=summary)
+    return ended(summary)
 
 
 def _one_writer(what: str) -> AbstractAsyncContextManager[None]:
