@@ -15,7 +15,7 @@ SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
 # The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
 DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
 
-.PHONY: help demo operate test check crash storm clients ui-test mutants bench stop setup format schema clean
+.PHONY: help demo operate test check crash storm clients ui-test many-machines mutants bench stop setup format schema clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -57,6 +57,10 @@ clients: $(READY) ## Let the real az, kubectl, helm and the SDK for Node judge t
 ui-test: $(READY) ## Press Run, agree to plans and look at the results, as a person does in Prefect's UI
 	@tests/end_to_end/operated/install.sh
 	@$(BIN)/python -m pytest tests/end_to_end/operated -m operated --timeout 300
+
+many-machines: $(READY) ## Reconcile 1,000 workloads on PostgreSQL, Redis and four machines that are killed meanwhile
+	@tests/end_to_end/many_machines/install.sh
+	@$(BIN)/python -m pytest tests/end_to_end/many_machines -m many_machines --timeout 900
 
 mutants: $(READY) ## Switch off every rule of the simulator, one at a time: a flow or a client must notice
 	@tests/clients/install.sh

@@ -47,21 +47,23 @@ async def carry_out(
     *,
     verify: bool,
     earlier: Iterable[Outcome] = (),
+    waiting: Collection[str] = (),
     proofs: Iterable[Proof] = (),
     keep: bool = True,
 ) -> Done:
     """Carry out changes of a plan, and prove the chains of :data:`~flows.runs.WORK`'s fleet unless not to ``verify``.
 
-    ``earlier`` are the outcomes of changes that these come after, ``proofs`` what was proven with them. Proofs are
-    kept for later runs, together with these, unless not to ``keep`` them.
+    ``earlier`` are the outcomes of changes that these come after, ``waiting`` the keys of those that wait for a proof
+    still, ``proofs`` what was proven with them. Proofs are kept for later runs, together with these, unless not to
+    ``keep`` them.
     """
     done = Done()
     earlier, proofs = list(earlier), list(proofs)
-    done.outcomes = await applying.apply(stages.before_proof(changes), earlier=earlier)
+    done.outcomes = await applying.apply(stages.before_proof(changes, waiting), earlier=earlier)
     if verify:
         done.proofs, done.gaps = await _proofs(changes, observed, [*earlier, *done.outcomes], proofs, keep=keep)
     proven = {proof.chain.credential for proof in (*proofs, *done.proofs) if proof.holds}
-    ready, done.waiting = stages.after_proof(changes, proven)
+    ready, done.waiting = stages.after_proof(changes, proven, waiting)
     done.outcomes += await applying.apply(ready, earlier=[*earlier, *done.outcomes])
     return done
 
@@ -69,7 +71,7 @@ async def carry_out(
 async def _proofs(
     changes: Iterable[Change],
     observed: Observed,
-    outcomes: Iterable[Outcome],
+    outcomes: Collection[Outcome],
     others: Collection[Proof],
     *,
     keep: bool,
@@ -77,8 +79,7 @@ async def _proofs(
     """A proof of every chain, anew of those that a change has touched; and the chains that cannot be tried."""
     work = runs.WORK.get()
     done = _applied(outcomes)
-    made = [change.resource for change in done.values() if change.action is not Action.DELETE]
-    chains, gaps = verification.chains(work.fleet, observed.with_applied(made, work.outputs))
+    chains, gaps = verification.chains(work.fleet, seen_after(observed, outcomes))
     proofs = await proving.verify(
         work.fleet.name,
         chains,
@@ -90,6 +91,12 @@ async def _proofs(
     if keep:
         await artifacts.show_proofs(work.fleet.name, [*others, *proofs], gaps)
     return proofs, gaps
+
+
+def seen_after(observed: Observed, outcomes: Iterable[Outcome]) -> Observed:
+    """The picture after the changes that were applied, with what they told."""
+    made = [change.resource for change in _applied(outcomes).values() if change.action is not Action.DELETE]
+    return observed.with_applied(made, runs.WORK.get().outputs)
 
 
 def _applied(outcomes: Iterable[Outcome]) -> dict[str, Change]:

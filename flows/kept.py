@@ -45,7 +45,7 @@ async def write(document: Model, name: str, fleet: str) -> None:
     """Keep the document, whole or not at all as far as the storage can. Raises :class:`StorageError`."""
     storage = await aget_default_result_storage()
     try:
-        await storage.write_path(_path(name, fleet), document.model_dump_json(exclude_defaults=True).encode())
+        await storage.write_path(_path(name, fleet), document.model_dump_json().encode())
     except Exception as error:  # each kind of storage has errors of its own
         where = getattr(storage, "basepath", None) or type(storage).__name__
         raise StorageError(str(where), error) from error

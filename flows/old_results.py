@@ -44,7 +44,7 @@ def _old(folder: Path, before: float) -> Iterator[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    if path.name.startswith(("change-", "proof-")):
+    if path.name.startswith(("change-", "proof-", "shard-", "beat-")):
         return True
     try:
         content = path.read_bytes()

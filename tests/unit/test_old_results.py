@@ -32,6 +32,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("change-1.json", "{}", LONG_AGO, True),
         ("proof-1.json", "{}", LONG_AGO, True),
+        ("shard-1-2-shop.json", "{}", LONG_AGO, True),
+        ("beat-shard-1-2-shop.json", "{}", LONG_AGO, True),
         ("0f3a", SUMMARY, LONG_AGO, True),
         ("0f3b", SUMMARY, time.time(), False),
         ("change-2.json", "{}", time.time(), False),

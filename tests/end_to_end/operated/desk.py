@@ -10,22 +10,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
 
 from tests.conftest import ROOT, Cloud
-from tests.end_to_end.command import PrefectApi, Terminal, eventually
-
-ENDED = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
+from tests.end_to_end.command import PrefectApi, Terminal
+from tests.end_to_end.person import Person
 
 
 @dataclass
-class Desk:
-    """What a person does in Prefect's UI, which asks its API for all of it."""
+class Desk(Person):
+    """A person before what ``make operate`` has started."""
 
     terminal: Terminal
-    api: PrefectApi
     process: asyncio.subprocess.Process
     said: list[str]
     """What it has printed so far, line by line."""
@@ -34,48 +29,6 @@ class Desk:
     def cloud(self) -> Cloud:
         """What stands behind the flows."""
         return self.terminal.cloud
-
-    async def press_run(self, deployment: str, **parameters: Any) -> httpx.Response:
-        """Fill the form of a deployment (FLOW/NAME) and press Run."""
-        found = await self.api.get(f"/deployments/name/{deployment}")
-        given = {**found["parameters"], **parameters}
-        return await self.post(f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
-
-    async def begun(self, deployment: str, **parameters: Any) -> str:
-        """The id of a run that was begun so."""
-        answer = await self.press_run(deployment, **parameters)
-        assert answer.status_code == httpx.codes.CREATED, answer.text
-        return str(answer.json()["id"])
-
-    async def ended(self, run: str) -> dict[str, Any]:
-        """The state that a run ends in."""
-        return await self._once(run, lambda state: state["type"] in ENDED, "end")
-
-    async def asking(self, run: str) -> dict[str, Any]:
-        """The state of a run that waits for an answer."""
-        return await self._once(run, lambda state: state["type"] in {"PAUSED", *ENDED}, "question")
-
-    async def answer(self, run: str, **answer: Any) -> None:
-        """Fill the form of a run that waits, and send it."""
-        response = await self.post(f"/flow_runs/{run}/resume", {"run_input": answer})
-        assert response.json().get("status") == "ACCEPT", response.text
-
-    async def post(self, path: str, body: Any) -> httpx.Response:
-        """POST below /api; as the UI does, again while the server's SQLite is busy."""
-
-        async def send() -> httpx.Response | None:
-            answer = await client.post(f"{self.api.url}{path}", json=body)
-            return answer if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE else None
-
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            return await eventually(send, f"an answer to {path}")
-
-    async def _once(self, run: str, wanted: Any, what: str) -> dict[str, Any]:
-        async def look() -> dict[str, Any] | None:
-            state: dict[str, Any] = (await self.api.get(f"/flow_runs/{run}"))["state"]
-            return state if wanted(state) else None
-
-        return await eventually(look, f"the {what} of run {run}", seconds=90)
 
 
 @asynccontextmanager
@@ -101,7 +54,7 @@ async def operated(terminal: Terminal) -> AsyncIterator[Desk]:
                 assert line, "".join(said)
                 said.append(line)
         listening = asyncio.create_task(_listen(process.stdout, said))
-        yield Desk(terminal, PrefectApi(f"{found[1]}/api"), process, said)
+        yield Desk(PrefectApi(f"{found[1]}/api"), terminal, process, said)
     finally:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGINT)
