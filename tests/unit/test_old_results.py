@@ -15,7 +15,8 @@ from flows import old_results
 from flows.summary import Summary
 
 SUMMARY = json.dumps(Summary(plan=Plan(fleet="shop")).model_dump_json())
-LONG_AGO = time.time() - (old_results.KEPT_DAYS + 1) * 86_400
+LONG_AGO, NOW = old_results.KEPT_DAYS + 1, 0.0
+"""Ages in days."""
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("shard-1-2-shop.json", "{}", LONG_AGO, True),
         ("beat-shard-1-2-shop.json", "{}", LONG_AGO, True),
         ("0f3a", SUMMARY, LONG_AGO, True),
-        ("0f3b", SUMMARY, time.time(), False),
-        ("change-2.json", "{}", time.time(), False),
+        ("0f3b", SUMMARY, NOW, False),
+        ("change-2.json", "{}", NOW, False),
         ("0f3c", '{"result": "of somebody else"}', LONG_AGO, False),
         ("history-shop.json", '{"runs": []}', LONG_AGO, False),
     ],
@@ -44,7 +45,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_what_is_ours_and_old_goes(results: Path, name: str, content: str, age: float, goes: bool) -> None:
     path = results / name
     path.write_text(content, encoding="utf-8")
-    os.utime(path, (age, age))
+    written = time.time() - age * 86_400
+    os.utime(path, (written, written))
     assert await old_results.remove() == goes
     assert path.exists() is not goes
 
