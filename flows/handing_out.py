@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 from prefect import get_run_logger
-from prefect.client.orchestration import PrefectClient
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
@@ -29,6 +29,8 @@ _STARTING_SECONDS = 180.0
 """For how long a worker may take from taking a slice to its first beat."""
 _UNTAKEN_SECONDS = 600.0
 """For how long nothing may be heard of any slice before nobody is there to take one."""
+
+_CANCEL_SECONDS = 10.0
 
 
 @dataclass
@@ -55,7 +57,7 @@ async def carried_out(client: PrefectClient, fleet: str, shard: str, signs: Sign
         try:
             state = await _end_of(client, run, fleet, shard, signs)
         except asyncio.CancelledError:
-            await asyncio.shield(_cancel(client, run))
+            await asyncio.shield(_cancel(run))
             raise
         if not state.is_crashed():
             return await _summary(state, shard)
@@ -91,7 +93,7 @@ async def _end_of(client: PrefectClient, run: FlowRun, fleet: str, shard: str, s
             signs.heard = now
         elif state.is_scheduled():
             if now - signs.heard > _UNTAKEN_SECONDS:
-                await _cancel(client, run)
+                await _cancel(run)
                 seconds = now - signs.heard
                 message = f"no worker took {shard} for {seconds:.0f} s: does the work pool of {DEPLOYMENT} have one?"
                 raise ShardError(message)
@@ -102,12 +104,16 @@ async def _end_of(client: PrefectClient, run: FlowRun, fleet: str, shard: str, s
         await asyncio.sleep(_ASKED_EVERY)
 
 
-async def _cancel(client: PrefectClient, run: FlowRun) -> None:
-    """A worker that has taken the run ends it, and tells; where none has, nobody would."""
-    state = await _state_of(client, run)
-    ended: State[Any] = Cancelled() if state is None or state.is_scheduled() else Cancelling()
-    if state is None or not state.is_final():
-        await client.set_flow_run_state(run.id, ended, force=True)
+async def _cancel(run: FlowRun) -> None:
+    """The worker of a run that is at work ends it, and tells; of one that is not yet, nobody would.
+
+    By a client of its own: the one that all share may be closed already where the whole run is cancelled.
+    """
+    async with get_client(httpx_settings={"timeout": _CANCEL_SECONDS}) as client:
+        state = await _state_of(client, run)
+        ended: State[Any] = Cancelling() if state is not None and state.is_running() else Cancelled()
+        if state is None or not state.is_final():
+            await client.set_flow_run_state(run.id, ended)
 
 
 async def _state_of(client: PrefectClient, run: FlowRun) -> State[Any] | None:
