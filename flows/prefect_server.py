@@ -22,9 +22,9 @@ import psutil
 
 from clients.home import home
 
+from .processes import alive, has_ended
+
 _START_SECONDS = 120.0
-_CLOCK_SECONDS = 5.0
-"""A process's birth is told relative to the machine's boot, whose time moves when the clock is set right."""
 _STOP_SECONDS = 20.0
 _USUAL_PORT = 4200
 _HANDED_ON = ("PREFECT_", "LC_")
@@ -76,20 +76,12 @@ def stop() -> bool:
     for one in [process, *children]:
         one.terminate()
     deadline = time.monotonic() + _STOP_SECONDS
-    while (alive := [one for one in [process, *children] if not _ended(one)]) and time.monotonic() < deadline:
+    while (alive := [one for one in [process, *children] if not has_ended(one)]) and time.monotonic() < deadline:
         time.sleep(0.1)
     for one in alive:
         one.kill()
     _card().unlink(missing_ok=True)
     return True
-
-
-def _ended(process: psutil.Process) -> bool:
-    """Also where nobody has taken notice of its end, as in a container whose first process does not."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def _card() -> Path:
@@ -100,10 +92,8 @@ def _process() -> psutil.Process | None:
     """The server's process, if it is still the one that we started."""
     try:
         card = json.loads(_card().read_text(encoding="utf-8"))
-        process = psutil.Process(card["pid"])
-        is_ours = abs(process.create_time() - card["created"]) < _CLOCK_SECONDS
-        return process if is_ours and not _ended(process) else None
-    except (OSError, ValueError, KeyError, psutil.Error):
+        return alive(card["pid"], card["created"])
+    except (OSError, ValueError, KeyError):
         return None
 
 

@@ -26,11 +26,10 @@ from fleet.spec import Model
 
 from . import kept
 from .form import WhenBusy
+from .processes import alive
 from .progress import Phase, tell
 
 _LEASE_SECONDS, _RENEWED_EVERY, _ASKED_EVERY = 90.0, 20.0, 1.0
-_CLOCK_SECONDS = 5.0
-"""A process's birth is told relative to the machine's boot, whose time moves when the clock is set right."""
 
 
 class FleetBusyError(Exception):
@@ -176,10 +175,7 @@ async def _is_dead(client: PrefectClient, card: Card) -> bool:
     if not card.lease:
         return False
     if card.host == socket.gethostname():
-        try:
-            return abs(psutil.Process(card.pid).create_time() - card.born) > _CLOCK_SECONDS
-        except psutil.NoSuchProcess:
-            return True
+        return alive(card.pid, card.born) is None
     try:
         state = (await client.read_flow_run(UUID(card.run))).state
     except (ObjectNotFound, ValueError):

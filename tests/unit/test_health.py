@@ -9,9 +9,10 @@ import pytest
 from fleet.health import PROVEN, REFUTED, UNTRIED, ChainHealth, Status, health
 from fleet.observed import Observed
 from fleet.plan import plan
-from fleet.proof import Chain, Proof
+from fleet.proof import Proof
 from fleet.spec import Fleet
 
+from .test_proof import CHAIN
 from .worlds import a_fleet, aks, application, as_wanted, changed, deployment, empty, unseen, workload
 
 CREDENTIAL = "federated-credential:app/one/space/account"
@@ -26,17 +27,7 @@ def after(fleet: Fleet, observed: Observed, *proofs: Proof, failed: str = "", wa
 
 
 def proof(*, holds: bool, cluster: str = "one") -> Proof:
-    link = Chain(
-        cluster=cluster,
-        namespace="space",
-        service_account="account",
-        identity="app",
-        issuer="https://issuer.example/",
-        client_id="client",
-        tenant_id="tenant",
-        vault="vault",
-        secret="secret",
-    )
+    link = CHAIN.model_copy(update={"cluster": cluster})
     return Proof(chain=link, holds=holds)
 
 
