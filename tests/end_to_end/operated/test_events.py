@@ -113,7 +113,7 @@ async def listening(desk: Desk) -> AsyncIterator[list[str]]:
 
 async def test_a_failed_verification_is_notified_and_verified_anew(desk: Desk) -> None:
     await settled(desk)
-    await break_(desk.cloud.simulator.simulation, "secret-disabled", "")
+    await break_(desk.cloud.simulator.simulation, "clock-ahead", "")
     await drifts(desk)
     async with listening(desk) as heard:
         run = await desk.begun(ON_DEMAND, approve=False)
