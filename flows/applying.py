@@ -36,6 +36,11 @@ class Outcome:
     error: str | None = None
     skipped: bool = False
 
+    @classmethod
+    def after_failure(cls, change: Change, failed: Change) -> Outcome:
+        """Of a change that is not tried, because it comes after one that failed."""
+        return cls(change, f"not tried: it comes after {title(failed)}", skipped=True)
+
 
 _Ended = tuple[Outcome, State[Any] | None]
 _Running = asyncio.Future[_Ended]
@@ -98,8 +103,7 @@ async def _one(change: Change, running: Mapping[str, _Running], room: asyncio.Se
     earlier = [await asyncio.shield(running[key]) for key in change.after]
     if failed := next((outcome for outcome, _ in earlier if outcome.error), None):
         tell(title(change), Phase.SKIPPED, f"after {title(failed.change)}")
-        error = f"not tried: it comes after {title(failed.change)}"
-        running[change.key].set_result((Outcome(change, error, skipped=True), None))
+        running[change.key].set_result((Outcome.after_failure(change, failed.change), None))
         return
     async with room:
         tell(title(change), Phase.STARTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from tasks import verification
 
 from . import applying, artifacts, proving, runs
 from .applying import Outcome
+from .summary import Summary
 
 _SETTLED_SECONDS = 20.0
 """How long a chain that nothing was changed about is tried before it counts as broken."""
@@ -35,10 +37,19 @@ class Done:
         """What went wrong, by the change's key."""
         return {outcome.change.key: outcome.error for outcome in self.outcomes if outcome.error}
 
-    def applied(self, plan: Plan) -> Plan:
-        """The plan with what its changes came to know."""
+    def summary(self, plan: Plan, *, requests: int, started: float) -> Summary:
+        """What a run came to that carried out this plan and began when the monotonic clock said ``started``."""
         done = _applied(self.outcomes)
-        return plan.model_copy(update={"changes": tuple(done.get(change.key, change) for change in plan.changes)})
+        changes = tuple(done.get(change.key, change) for change in plan.changes)  # with what they came to know
+        return Summary(
+            plan=plan.model_copy(update={"changes": changes}),
+            failures=self.failures,
+            waiting=self.waiting,
+            proofs=tuple(self.proofs),
+            gaps=tuple(self.gaps),
+            requests=requests,
+            seconds=time.monotonic() - started,
+        )
 
 
 async def carry_out(

@@ -18,7 +18,6 @@ from fleet.observed import Observed
 from fleet.proof import Proof
 from fleet.resources import Outputs
 from fleet.spec import Fleet
-from tasks.chain import title
 
 from . import artifacts, handing_out, kept, proof_book, runs, turns
 from .applying import Outcome
@@ -88,7 +87,7 @@ def _after_failures(changes: Sequence[Change], outcomes: Iterable[Outcome]) -> t
     for change in changes:
         if (behind := next((key for key in change.after if key in failed), None)) is not None:
             failed[change.key] = change
-            skipped.append(Outcome(change, f"not tried: it comes after {title(failed[behind])}", skipped=True))
+            skipped.append(Outcome.after_failure(change, failed[behind]))
         else:
             ready.append(change)
     return ready, skipped

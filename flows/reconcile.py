@@ -51,8 +51,7 @@ async def reconcile(
     What another thing takes the place of goes after that one's chain is proven, and stays where it is not.
 
     Ends completed where everything is as wanted and proven, cancelled where nobody agreed or where it was skipped, else
-    failed; its result is the summary, see
-    :func:`~flows.summary.read`.
+    failed; its result is the summary, see :func:`~flows.summary.read`.
     """
     started = time.monotonic()
     approved = plan_files.approved(fleet, fleet_file, plan_file)
@@ -107,15 +106,7 @@ async def _carried_out(
             done, elsewhere = await many.carry_out_on_many(planned, observed, verify=verify, most=shard_size)
         else:
             done = await carry_out(planned.changes, observed, verify=verify)
-        summary = Summary(
-            plan=done.applied(planned),
-            failures=done.failures,
-            waiting=done.waiting,
-            proofs=tuple(done.proofs),
-            gaps=tuple(done.gaps),
-            requests=clients.traffic.requests + elsewhere,
-            seconds=time.monotonic() - started,
-        )
+        summary = done.summary(planned, requests=clients.traffic.requests + elsewhere, started=started)
     await _leave(wanted, observed, summary)
     return summary
 

@@ -25,7 +25,7 @@ from fleet.spec import Fleet, Model
 
 from . import kept, runs, turns
 from .carrying_out import carry_out
-from .summary import Summary, ended
+from .summary import ended
 
 _BEAT_EVERY = 5.0
 
@@ -73,15 +73,8 @@ async def reconcile_shard(fleet_name: str, shard: str) -> State[str]:
         clients.tenancy = given.observed.tenancy
         runs.WORK.set(runs.Work(clients, given.fleet, outputs=dict(given.outputs)))
         done = await carry_out(given.changes, given.observed, verify=given.verify, keep=False)
-        summary = Summary(
-            plan=done.applied(Plan(fleet=fleet_name, changes=given.changes)),
-            failures=done.failures,
-            waiting=done.waiting,
-            proofs=tuple(done.proofs),
-            gaps=tuple(done.gaps),
-            requests=clients.traffic.requests,
-            seconds=time.monotonic() - started,
-        )
+        plan = Plan(fleet=fleet_name, changes=given.changes)
+        summary = done.summary(plan, requests=clients.traffic.requests, started=started)
     return ended(summary)
 
 
