@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from uuid import UUID
 
 import httpx
@@ -26,6 +26,7 @@ from fleet.spec import Fleet, Model
 from . import kept, runs, turns
 from .carrying_out import carry_out
 from .summary import ended
+from .watching import as_long_as
 
 _BEAT_EVERY = 5.0
 
@@ -69,7 +70,7 @@ async def reconcile_shard(fleet_name: str, shard: str) -> State[str]:
     if given is None:
         message = f"there is no {shard} of {fleet_name} where results are kept: do all machines share that storage?"
         raise ShardError(message)
-    async with _beating(shard, given), open_clients(everywhere=_one_writer) as clients:
+    async with as_long_as(partial(_beat, shard, given)), open_clients(everywhere=_one_writer) as clients:
         clients.tenancy = given.observed.tenancy
         runs.WORK.set(runs.Work(clients, given.fleet, outputs=dict(given.outputs)))
         done = await carry_out(given.changes, given.observed, verify=given.verify, keep=False)
@@ -83,37 +84,18 @@ def _one_writer(what: str) -> AbstractAsyncContextManager[None]:
     return turns.one_writer(what) if what.startswith("vault ") else nullcontext()
 
 
-@asynccontextmanager
-async def _beating(shard: str, given: Shard) -> AsyncIterator[None]:
-    """Leave a beat while the block works, and end it where the slice is no longer this run's to carry out."""
-    here = asyncio.current_task()
-    assert here is not None
-    lost = ""
-
-    async def beat() -> None:
-        nonlocal lost
-        count = 0
-        while not lost:
-            count += 1
-            try:
-                await kept.write(Beat(run=flow_run.id or "", count=count), beat_of(shard), given.fleet.name)
-                lost = await _why_lost(given)
-            except (httpx.HTTPError, kept.StorageError):
-                pass  # who cannot be reached for a moment does not end a run; its silence does
-            await asyncio.sleep(0 if lost else _BEAT_EVERY)
-        here.cancel()
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not lost:
-            raise
-        here.uncancel()
-        message = f"{shard} was given up: {lost}"
-        raise ShardError(message) from None
-    finally:
-        beating.cancel()
+async def _beat(shard: str, given: Shard) -> ShardError:
+    """Leave a beat until the slice is no longer this run's to carry out; returns why."""
+    count, lost = 0, ""
+    while not lost:
+        count += 1
+        try:
+            await kept.write(Beat(run=flow_run.id or "", count=count), beat_of(shard), given.fleet.name)
+            lost = await _why_lost(given)
+        except (httpx.HTTPError, kept.StorageError):
+            pass  # who cannot be reached for a moment does not end a run; its silence does
+        await asyncio.sleep(0 if lost else _BEAT_EVERY)
+    return ShardError(f"{shard} was given up: {lost}")
 
 
 async def _why_lost(given: Shard) -> str:

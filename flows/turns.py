@@ -28,6 +28,7 @@ from . import kept
 from .form import WhenBusy
 from .processes import alive
 from .progress import Phase, tell
+from .watching import as_long_as
 
 _LEASE_SECONDS, _RENEWED_EVERY, _ASKED_EVERY = 90.0, 20.0, 1.0
 
@@ -113,26 +114,15 @@ async def _held(limit: str, kind: str, of: str, wait: Callable[[], None]) -> Asy
     async with get_client() as client:
         await client.upsert_global_concurrency_limit_by_name(limit, 1)
         lease = await _taken(client, limit, kind, of, wait)
-        lost = False
-        here = asyncio.current_task()
-        assert here is not None
 
-        async def renew() -> None:
-            nonlocal lost
-            if not await _renewed_to_the_end(client, lease):
-                lost = True
-                here.cancel()
+        async def renewed() -> TurnLostError:
+            await _renewed_to_the_end(client, lease)
+            return TurnLostError(of)
 
-        renewing = asyncio.create_task(renew())
         try:
-            yield
-        except asyncio.CancelledError:
-            if lost:
-                here.uncancel()
-                raise TurnLostError(of) from None
-            raise
+            async with as_long_as(renewed):
+                yield
         finally:
-            renewing.cancel()
             with suppress(httpx.HTTPError):
                 await asyncio.shield(client.release_concurrency_slots_with_lease(lease))
 
@@ -183,18 +173,16 @@ async def _is_dead(client: PrefectClient, card: Card) -> bool:
     return state is not None and state.is_final()
 
 
-async def _renewed_to_the_end(client: PrefectClient, lease: UUID) -> bool:
-    """Keep the lease; False once it is lost, or the server did not answer for as long as it lasts."""
+async def _renewed_to_the_end(client: PrefectClient, lease: UUID) -> None:
+    """Keep the lease until it is lost, or the server has not answered for as long as it lasts."""
     renewed = time.monotonic()
-    while True:
+    while time.monotonic() - renewed <= _LEASE_SECONDS:
         await asyncio.sleep(_RENEWED_EVERY)
         try:
             await client.renew_concurrency_lease(lease, _LEASE_SECONDS)
             renewed = time.monotonic()
         except httpx.HTTPStatusError as error:
             if error.response.status_code == httpx.codes.GONE:
-                return False
+                return
         except httpx.HTTPError:
             pass
-        if time.monotonic() - renewed > _LEASE_SECONDS:
-            return False
