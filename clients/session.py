@@ -26,6 +26,7 @@ from .waiting import Patience
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.identity.aio import ClientAssertionCredential
     from azure.keyvault.secrets.aio import SecretClient
     from azure.mgmt.authorization.aio import AuthorizationManagementClient
     from azure.mgmt.containerservice.aio import ContainerServiceClient
@@ -170,6 +171,14 @@ class Clients:
         from .key_vault import secrets_of
 
         return secrets_of(vault, self.tenant_id, credential, self.transport)
+
+    def workload(self, tenant_id: str, client_id: str, assertion: str) -> ClientAssertionCredential:
+        """What WorkloadIdentityCredential is inside a pod, with the token in hand instead of in a file."""
+        from azure.identity.aio import ClientAssertionCredential
+
+        return ClientAssertionCredential(
+            tenant_id, client_id, lambda: assertion, transport=self.transport, retry_total=0
+        )
 
     async def cluster(self, cluster: Cluster) -> kubernetes.Kubernetes:
         """The cluster's API, signed in once however many ask at the same time."""

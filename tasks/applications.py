@@ -20,7 +20,7 @@ from . import federation
 _PAGE = 999
 _FILTER_TERMS = 15
 """Graph takes at most 15 terms in one ``in`` or chain of ``or``."""
-_FIELDS = "id,appId,displayName,uniqueName,tags,signInAudience"
+_FIELDS = "id,appId,displayName,uniqueName,tags,signInAudience,createdDateTime"
 _DELETED = "/directory/deletedItems"
 _GOOD_READS = 3
 
@@ -35,11 +35,11 @@ async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Ob
     if not wanted and not beyond:
         return Observation()
     tag = ownership.fleet_tag(fleet.name)
-    picture = _Picture(fleet, await _applications(clients, f"tags/any(t:t eq '{tag}')"))
+    picture = _Picture(fleet, await find(clients, f"tags/any(t:t eq '{tag}')"))
     missing = [identity.name for identity in wanted if not picture.add(identity)]
     for names in _chunks(missing):
         condition = " or ".join(f"displayName eq '{name}'" for name in names)
-        picture.add_namesakes(names, await _applications(clients, condition))
+        picture.add_namesakes(names, await find(clients, condition))
     principals = await _service_principals(clients, f"tags/any(t:t eq '{tag}')")
     known = {principal["appId"] for principal in principals}
     for client_ids in _chunks([client_id for client_id in picture.by_client_id if client_id not in known]):
@@ -235,11 +235,13 @@ def _chunks(items: list[str]) -> list[list[str]]:
     return [items[start : start + _FILTER_TERMS] for start in range(0, len(items), _FILTER_TERMS)]
 
 
-async def _applications(clients: Clients, condition: str) -> list[Json]:
+async def find(clients: Clients, condition: str) -> list[Json]:
+    """The applications that an OData filter lets through, '' for all, each with its federated credentials."""
+    chosen = {"filter": condition} if condition else {}
     applications = await clients.graph.list(
         "the tenant's applications",
         "/applications",
-        filter=condition,
+        **chosen,
         select=_FIELDS,
         expand="federatedIdentityCredentials",
         top=_PAGE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from clients.errors import PROPAGATING, CloudError, translated
 from clients.session import Clients
@@ -14,9 +13,6 @@ from fleet.spec import Fleet, Workload
 from fleet.wanted import identity_key
 
 from .webhook import probe_pod
-
-if TYPE_CHECKING:
-    from azure.identity.aio import ClientAssertionCredential
 
 EXCHANGES = 3
 """A young federated credential may flap (about 2 % of exchanges): one success proves little."""
@@ -91,7 +87,7 @@ def _chain(fleet: Fleet, observed: Observed, workload: Workload, cluster_name: s
 async def _read(clients: Clients, chain: Chain, assertion: str) -> None:
     """Exchange the ServiceAccount's token and read the secret with what comes back. The value goes nowhere."""
     with translated(f"secret {chain.secret} of vault {chain.vault}, as {chain.subject}"):
-        async with _workload(clients, chain, assertion) as credential:
+        async with clients.workload(chain.tenant_id, chain.client_id, assertion) as credential:
             await clients.secrets_as(credential, chain.vault).get_secret(chain.secret)
 
 
@@ -100,7 +96,7 @@ async def _exchange(clients: Clients, chain: Chain, assertion: str) -> bool:
 
     async def exchange() -> None:
         with translated(chain.subject):
-            async with _workload(clients, chain, assertion) as credential:
+            async with clients.workload(chain.tenant_id, chain.client_id, assertion) as credential:
                 await credential.get_token("https://vault.azure.net/.default")
 
     try:
@@ -108,12 +104,3 @@ async def _exchange(clients: Clients, chain: Chain, assertion: str) -> bool:
     except CloudError:
         return False
     return True
-
-
-def _workload(clients: Clients, chain: Chain, assertion: str) -> ClientAssertionCredential:
-    """What WorkloadIdentityCredential is inside a pod, with the token in hand instead of in a file."""
-    from azure.identity.aio import ClientAssertionCredential
-
-    return ClientAssertionCredential(
-        chain.tenant_id, chain.client_id, lambda: assertion, transport=clients.transport, retry_total=0
-    )

@@ -28,13 +28,13 @@ REPOSITORY = "https://azure.github.io/azure-workload-identity/charts"
 CHART_NAMESPACE = "azure-workload-identity-system"
 INSTALLED = "workload-identity.io/installed-chart"
 """Annotates the webhook's Deployment with the version whose installation came to its end: spares a look at Helm."""
-_MANAGER = "azure-wi-webhook-controller-manager"
+MANAGER = "azure-wi-webhook-controller-manager"
 
 
 async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:  # noqa: ARG001
     """How the cluster has the webhook, whether it serves, and whether two of them are in each other's way."""
     kubernetes = await clients.cluster(cluster)
-    deployments = await kubernetes.list(path_of("Deployment"), labelSelector=_SYSTEM_LABEL)
+    deployments = await systems(kubernetes)
     namespaces = sorted({deployment["metadata"]["namespace"] for deployment in deployments})
     if len(namespaces) > 1:
         reason = (
@@ -51,7 +51,7 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observati
         except Missing:
             if not deployments:
                 return Observation()
-    namespace = _namespace(configuration) or namespaces[0]
+    namespace = configured_namespace(configuration) or namespaces[0]
     delivery = WebhookDelivery.ADDON if namespace == _ADDON_NAMESPACE else WebhookDelivery.CHART
     webhook = Webhook(
         cluster=cluster.name,
@@ -88,7 +88,7 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
         f"the webhook of cluster {wanted.cluster} to answer",
         serving,
         seconds=WEBHOOK_SECONDS,
-        advice=f"kubectl -n {where} describe deployment {_MANAGER} tells more",
+        advice=f"kubectl -n {where} describe deployment {MANAGER} tells more",
     )
     return {}
 
@@ -154,7 +154,13 @@ def _release(item: dict[str, Any]) -> tuple[str | None, str | None]:
     return annotations.get("meta.helm.sh/release-namespace"), annotations.get("meta.helm.sh/release-name")
 
 
-def _namespace(configuration: dict[str, Any] | None) -> str | None:
+async def systems(kubernetes: Kubernetes) -> list[dict[str, Any]]:
+    """The Deployments of the webhook, wherever it is installed."""
+    return await kubernetes.list(path_of("Deployment"), labelSelector=_SYSTEM_LABEL)
+
+
+def configured_namespace(configuration: dict[str, Any] | None) -> str | None:
+    """Where the service is that the API server calls; None where the webhook is not registered."""
     for webhook in (configuration or {}).get("webhooks") or ():
         if webhook["name"] == _WEBHOOK:
             namespace: str | None = (webhook["clientConfig"].get("service") or {}).get("namespace")
@@ -176,7 +182,7 @@ async def _installed(kubernetes: Kubernetes, deployments: list[dict[str, Any]]) 
 
 async def _mark(kubernetes: Kubernetes, version: str | None) -> None:
     """Note on the webhook that this version is wholly installed, or with None that it may not be."""
-    path = path_of("Deployment", CHART_NAMESPACE, _MANAGER)
+    path = path_of("Deployment", CHART_NAMESPACE, MANAGER)
     try:
         await kubernetes.merge(path, {"metadata": {"annotations": {INSTALLED: version}}})
     except Missing:

@@ -1,0 +1,60 @@
+"""From the evidence of a chain to its report: every link is judged by itself, so that one fault hides no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import accounts, clusters, credentials, identities, pods, signing_in, vaults, webhooks
+from .evidence import Evidence
+from .report import Link, NotVisible, Report
+
+_JUDGES = (
+    clusters.judge,
+    webhooks.judge,
+    identities.judge,
+    credentials.judge,
+    accounts.judge,
+    pods.judge,
+    vaults.judge,
+)
+
+
+def judge(evidence: Evidence) -> Report:
+    """What is wrong with the chain, in its order."""
+    causes = [cause for one in _JUDGES for cause in one(evidence)]
+    causes += signing_in.judge(evidence, causes)
+    order = list(Link)
+    question = evidence.question
+    return Report(
+        cluster=question.cluster,
+        namespace=question.namespace,
+        service_account=question.service_account,
+        identity=question.identity,
+        vault=question.vault,
+        secret=question.secret,
+        causes=tuple(sorted(causes, key=lambda cause: order.index(cause.link))),
+        not_visible=tuple(NotVisible(link=one.link, reason=one.reason) for one in evidence.hidden),
+        seen=tuple(_seen(evidence)),
+    )
+
+
+def _seen(evidence: Evidence) -> Iterator[str]:
+    """What was found, a line for each link that could be looked at."""
+    token = evidence.cluster.token
+    if token is not None:
+        header = ", ".join(f"{key} {token.header[key]}" for key in ("alg", "kid") if key in token.header)
+        claims = ", ".join(
+            f"{key} {token.claims[key]}" for key in ("iss", "sub", "aud", "iat", "exp") if key in token.claims
+        )
+        yield f"token: {header}; {claims}"
+    identity = evidence.identity
+    if identity is not None:
+        yield f"identity: {identity.name}, client id {identity.client_id}, principal {identity.principal_id or 'none'}"
+        for one in identity.credentials:
+            yield f"federated credential {one.name}: {one.issuer}, {one.subject}, {one.audience}"
+    if evidence.exchanges:
+        succeeded = sum(not one.code for one in evidence.exchanges)
+        yield f"sign-in: {succeeded} of {len(evidence.exchanges)} exchanges succeeded"
+    if evidence.vault is not None and evidence.vault.read is not None:
+        outcome = evidence.vault.read.code or "succeeded"
+        yield f"reading {evidence.question.secret} of vault {evidence.vault.name} as the workload: {outcome}"

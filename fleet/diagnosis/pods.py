@@ -1,0 +1,182 @@
+"""Whether what runs as the ServiceAccount asks for the webhook, and has what a new pod would be given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from .accounts import CLIENT_ID, expiration
+from .evidence import Evidence, Json, annotations_of, labels_of
+from .report import Cause, Link
+
+USE = "azure.workload.identity/use"
+SKIP = "azure.workload.identity/skip-containers"
+INJECTED = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
+_ENDED = ("Succeeded", "Failed")
+
+
+def judge(evidence: Evidence) -> Iterator[Cause]:
+    """What is wrong with the workload's templates, and with pods that their template does not explain."""
+    if not evidence.sees(Link.WORKLOAD):
+        return
+    yield from _elsewhere(evidence)
+    faulty: set[str] = set()
+    for deployment in _deployments(evidence):
+        name, template = deployment["metadata"]["name"], deployment["spec"]["template"]
+        causes = list(_template(evidence, f"Deployment {name}", template))
+        if causes:
+            faulty.add(name)
+        yield from causes
+    for pod in _pods(evidence):
+        owner = owner_name(pod, evidence)
+        if owner in faulty:
+            continue
+        if owner is None:
+            yield from _template(evidence, f"pod {pod['metadata']['name']}", pod)
+        yield from _stale(evidence, pod, owner)
+
+
+def account_of(template: Json) -> str:
+    """As whom a pod or a template runs."""
+    return str(template["spec"].get("serviceAccountName") or "default")
+
+
+def owner_name(pod: Json, evidence: Evidence) -> str | None:
+    """The Deployment that a pod belongs to, by its ReplicaSet's name; another owner's own name; None for no owner."""
+    owner = next((one for one in pod["metadata"].get("ownerReferences") or () if one.get("controller")), None)
+    if owner is None:
+        return None
+    if owner["kind"] == "ReplicaSet":
+        stem = owner["name"].rpartition("-")[0]
+        if any(one["metadata"]["name"] == stem for one in evidence.deployments):
+            return str(stem)
+    return str(owner["name"])
+
+
+def _deployments(evidence: Evidence) -> list[Json]:
+    account = evidence.question.service_account
+    return [one for one in evidence.deployments if account_of(one["spec"]["template"]) == account]
+
+
+def _pods(evidence: Evidence) -> list[Json]:
+    question = evidence.question
+    return [
+        pod
+        for pod in evidence.pods
+        if (pod["metadata"]["name"] == question.pod if question.pod else account_of(pod) == question.service_account)
+        and (pod.get("status") or {}).get("phase") not in _ENDED
+        and not pod["metadata"].get("deletionTimestamp")
+    ]
+
+
+def _elsewhere(evidence: Evidence) -> Iterator[Cause]:
+    """A Deployment that should run as the ServiceAccount, and runs as another."""
+    question = evidence.question
+    if _deployments(evidence) or (not question.deployment and _pods(evidence)):
+        return
+    for deployment in evidence.deployments:
+        name, template = deployment["metadata"]["name"], deployment["spec"]["template"]
+        meant = name == question.deployment if question.deployment else _asks_as_nobody(evidence, template)
+        if meant:
+            yield Cause(
+                name="account-other",
+                link=Link.WORKLOAD,
+                where=f"Deployment {name}",
+                what=f"its pods run as the ServiceAccount {account_of(template)}, not as {question.service_account}",
+                evidence=(f"serviceAccountName: {template['spec'].get('serviceAccountName') or 'not set'}",),
+                mend=f"kubectl -n {question.namespace} set serviceaccount deployment {name} {question.service_account}",
+            )
+
+
+def _asks_as_nobody(evidence: Evidence, template: Json) -> bool:
+    """Whether a template asks for the webhook as a ServiceAccount that has no identity."""
+    namespace = evidence.question.namespace
+    own = (one for one in evidence.accounts if one["metadata"]["namespace"] == namespace)
+    with_identity = {one["metadata"]["name"] for one in own if CLIENT_ID in annotations_of(one)}
+    return labels_of(template).get(USE) == "true" and account_of(template) not in with_identity
+
+
+def _template(evidence: Evidence, where: str, template: Json) -> Iterator[Cause]:
+    question = evidence.question
+    kind, _, name = where.partition(" ")
+    value = labels_of(template).get(USE)
+    patch = f'kubectl -n {question.namespace} patch {kind.lower()} {name} -p \'{{"spec":{{"template":'
+    labelled = f'{patch}{{"metadata":{{"labels":{{"{USE}":"true"}}}}}}}}}}\''
+    if value != "true":
+        yield _unlabelled(evidence, where, value, labelled)
+    skipped = _skipped(template)
+    containers = [one["name"] for one in template["spec"].get("containers") or ()]
+    allowed = set((question.skip_containers or "").split(";"))
+    if containers and all(one in skipped for one in containers) and not set(containers) <= allowed:
+        yield Cause(
+            name="containers-skipped",
+            link=Link.WORKLOAD,
+            where=where,
+            what=f"its annotation {SKIP} names every container, so that none is given the identity",
+            evidence=(f"{SKIP}: {annotations_of(template)[SKIP]}", f"containers: {', '.join(containers)}"),
+            mend=f'{patch}{{"metadata":{{"annotations":{{"{SKIP}":null}}}}}}}}}}\'',
+        )
+    yield from expiration(where, Link.WORKLOAD, template, "set it to 3600 to 86400 in the pod's annotations")
+
+
+def _unlabelled(evidence: Evidence, where: str, value: str | None, mend: str) -> Cause:
+    if value is not None:
+        name, what = (
+            "label-value",
+            f"its pods' label {USE} is {value!r}, and the webhook asks for 'true', to the letter",
+        )
+    elif USE in labels_of(evidence.account):
+        name = "label-on-account"
+        what = f"the label {USE} is on the ServiceAccount, where the webhook has not read it since 1.0, not on the pods"
+    else:
+        name, what = "label-missing", f'its pods lack the label {USE}: "true", so that the webhook never sees them'
+    return Cause(name=name, link=Link.WORKLOAD, where=where, what=what, mend=mend)
+
+
+def _skipped(template: Json) -> set[str]:
+    return {name.strip() for name in annotations_of(template).get(SKIP, "").split(";") if name.strip()}
+
+
+def _stale(evidence: Evidence, pod: Json, owner: str | None) -> Iterator[Cause]:
+    """A pod that asks for the webhook and does not have what a new one would be given."""
+    if labels_of(pod).get(USE) != "true":
+        return
+    skipped = _skipped(pod)
+    containers = [one for one in pod["spec"]["containers"] if one["name"] not in skipped]
+    if not containers:
+        return
+    has = {item["name"]: item.get("value", "") for item in containers[0].get("env") or ()}
+    what, name = _lack(evidence, pod, has)
+    if not name:
+        return
+    question = evidence.question
+    restart = f"rollout restart deployment {owner}" if owner else f"delete pod {pod['metadata']['name']}"
+    yield Cause(
+        name=name,
+        link=Link.WORKLOAD,
+        where=f"pod {pod['metadata']['name']}",
+        what=what,
+        evidence=(
+            f"made {pod['metadata'].get('creationTimestamp')}",
+            *(f"{key}={has[key]}" for key in INJECTED[:2] if key in has),
+        ),
+        mend=f"kubectl -n {question.namespace} {restart}",
+    )
+
+
+def _lack(evidence: Evidence, pod: Json, has: dict[str, str]) -> tuple[str, str]:
+    if "AZURE_FEDERATED_TOKEN_FILE" not in has:
+        made, webhook = pod["metadata"].get("creationTimestamp"), evidence.webhook
+        at = webhook.configured_at if webhook else None
+        if at is not None and made and datetime.fromisoformat(made) > at:
+            return "it asks for the webhook and was given nothing: the webhook was away when it was made", (
+                "pods-not-mutated"
+            )
+        return "it is older than the webhook, and was given nothing", "pods-older-than-webhook"
+    right = evidence.meant.client_id if evidence.meant else annotations_of(evidence.account).get(CLIENT_ID)
+    given = has.get("AZURE_CLIENT_ID")
+    if right and given and given != right:
+        return "it is older than the ServiceAccount's annotation: it has the client id of before", (
+            "pods-older-than-annotation"
+        )
+    return "", ""
