@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Self
 
@@ -77,6 +78,19 @@ class Plan(Model):
     holds: tuple[Hold, ...] = ()
     findings: tuple[Finding, ...] = ()
     """What should not be there, and stays: it makes no plan wrong."""
+
+    def only(self, keys: Collection[str]) -> Plan:
+        """Just these of its changes and holds, without what was found beside them."""
+        kept = {change.key for change in self.changes if change.key in keys}
+
+        def alone(change: Change) -> Change:
+            return change.model_copy(update={"after": tuple(key for key in change.after if key in kept)})
+
+        return Plan(
+            fleet=self.fleet,
+            changes=tuple(alone(change) for change in self.changes if change.key in kept),
+            holds=tuple(hold for hold in self.holds if hold.key in keys),
+        )
 
     @property
     def is_empty(self) -> bool:

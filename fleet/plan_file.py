@@ -34,6 +34,12 @@ class Options(Model):
     """Take over every existing object that does not carry our mark."""
     prune: bool = False
     """Take away what is ours and the fleet does not name."""
+    only: tuple[str, ...] = ()
+    """Just these objects, by their keys; none means all."""
+
+    def narrowed(self, plan: Plan) -> Plan:
+        """The part of a plan that was asked for."""
+        return plan.only(self.only) if self.only else plan
 
 
 class PlanFile(Model):

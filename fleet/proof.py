@@ -59,7 +59,7 @@ class Chain(Model):
 
     @property
     def links(self) -> frozenset[tuple[str, ...]]:
-        """What it hangs on, each as :func:`touched` names it."""
+        """What it hangs on, each as :func:`link_of` names it."""
         place = (self.cluster, self.namespace, self.service_account)
         return frozenset(
             {
@@ -77,11 +77,12 @@ class Chain(Model):
 
 def touched(resources: Iterable[Resource]) -> Callable[[Chain], bool]:
     """Whether a change of these objects may have mended or broken a chain."""
-    links = {link for resource in resources if (link := _link(resource)) is not None}
+    links = {link for resource in resources if (link := link_of(resource)) is not None}
     return lambda chain: not links.isdisjoint(chain.links)
 
 
-def _link(resource: Resource) -> tuple[str, ...] | None:
+def link_of(resource: Resource) -> tuple[str, ...] | None:
+    """The link of a chain that an object is, as :attr:`Chain.links` names it; None where it is none."""
     match resource:
         case ClusterSettings():
             return ("cluster", resource.name)

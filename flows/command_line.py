@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -16,21 +15,19 @@ import typer
 from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from rich.console import Console
 
     from fleet.changes import Plan
     from fleet.observed import Observed
-    from fleet.plan_file import PlanFile
     from fleet.selection import Selection
     from fleet.spec import Fleet
 
     from .summary import Summary
 
-EXIT_OK, EXIT_ERROR, EXIT_CHANGES, EXIT_INTERRUPTED = 0, 1, 2, 130
-_WIDTH_OF_A_FILE = 10_000
-"""Columns where the output goes to no terminal, so that names and addresses are not broken."""
+from . import shell
+from .shell import EXIT_CHANGES, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK
 
 app = typer.Typer(
     add_completion=False,
@@ -58,20 +55,20 @@ def plan(
 
     from fleet.plan import plan as plan_of
 
-    fleet = _load(fleet_file)
+    fleet = shell.load(fleet_file)
     if out is not None and out.exists() and out.samefile(fleet_file):
-        _fail(f"{out}: this is FLEET itself; give --out another name")
-    planned = _run(_plan(_adopting(fleet, adopt=adopt), partial(plan_of, prune=prune), beyond=prune))
+        shell.fail(f"{out}: this is FLEET itself; give --out another name")
+    planned = shell.run(_plan(_adopting(fleet, adopt=adopt), partial(plan_of, prune=prune), beyond=prune))
     if as_json:
         typer.echo(planned.model_dump_json(indent=2))
     else:
         from . import console
 
-        console.show_plan(_console(), planned, f"Plan of {planned.fleet}")
+        console.show_plan(shell.console(), planned, f"Plan of {planned.fleet}")
     if out is not None:
         from fleet.plan_file import Options, PlanFile
 
-        _write(out, PlanFile(fleet=fleet, options=Options(adopt=adopt, prune=prune), plan=planned))
+        shell.write(out, PlanFile(fleet=fleet, options=Options(adopt=adopt, prune=prune), plan=planned))
     if any(hold.mistake for hold in planned.holds):
         raise SystemExit(EXIT_ERROR)
     raise SystemExit(EXIT_CHANGES if planned.changes else EXIT_OK)
@@ -90,14 +87,14 @@ def reconcile(
 ) -> None:
     """Make the world as the fleet says, and prove it."""
     if (fleet_file is None) == (plan_file is None):
-        _fail("reconcile takes either FLEET or --plan FILE: a plan file holds its fleet")
+        shell.fail("reconcile takes either FLEET or --plan FILE: a plan file holds its fleet")
     if plan_file is None:
         assert fleet_file is not None
-        fleet = _adopting(_load(fleet_file), adopt=adopt)
+        fleet = _adopting(shell.load(fleet_file), adopt=adopt)
         _flow("reconcile", {"fleet": fleet, "verify": verify, "prune": prune}, as_json=as_json)
     for option, given in (("--adopt", adopt), ("--prune", prune)):
         if given:
-            _fail(f"{option} is for planning, and this is planned: make the plan with plan {option} --out")
+            shell.fail(f"{option} is for planning, and this is planned: make the plan with plan {option} --out")
     _read(plan_file)
     _flow("reconcile", {"plan_file": str(plan_file.absolute()), "verify": verify}, as_json=as_json)
 
@@ -112,8 +109,51 @@ def verify_(
     ] = 60,
 ) -> None:
     """Prove that every workload reads its secret. Changes nothing."""
-    parameters = {"fleet": _load(fleet_file), "fresh": fresh, "patience_seconds": patience}
+    parameters = {"fleet": shell.load(fleet_file), "fresh": fresh, "patience_seconds": patience}
     _flow("verify", parameters, as_json=as_json)
+
+
+@app.command()
+def diagnose(
+    fleet_file: Annotated[Path | None, typer.Argument(metavar="[FLEET]", help="As with plan.")] = None,
+    workload: Annotated[
+        str,
+        typer.Argument(metavar="[NAMESPACE/SERVICEACCOUNT]", help="Only this workload of FLEET.", show_default=False),
+    ] = "",
+    cluster: Annotated[str, typer.Option(metavar="NAME", help="The AKS cluster, or a kubeconfig's context.")] = "",
+    service_account: Annotated[str, typer.Option(metavar="NAMESPACE/NAME", help="Whose chain.")] = "",
+    pod: Annotated[str, typer.Option(metavar="NAMESPACE/NAME", help="The pod that is refused.")] = "",
+    client_id: Annotated[str, typer.Option(metavar="ID", help="Of the identity that is meant.")] = "",
+    vault: Annotated[str, typer.Option(metavar="NAME", help="The vault that it should read.")] = "",
+    secret: Annotated[str, typer.Option(metavar="NAME", help="And the secret.")] = "",
+    error: Annotated[str, typer.Option(metavar="TEXT", help="What Entra said: AADSTS and a number will do.")] = "",
+    token: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A pod's token, to tell whose chain; - reads it from a pipe.")
+    ] = None,
+    subscription: Annotated[str, typer.Option(metavar="NAME", help="Where there are several, and no FLEET.")] = "",
+    fix: Annotated[bool, typer.Option("--fix", help="Plan just what mends it. Needs FLEET.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write that plan.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
+) -> None:
+    """Say why a chain does not hold, link by link, with evidence. Changes nothing.
+
+    Of a fleet's workloads, or without FLEET of any chain: by --cluster and --service-account or --pod, by --client-id,
+    or from an --error alone. Exit code 0: nothing is wrong, 2: something is, 1: an error.
+    """
+    from . import diagnose_command
+    from .diagnosing import Ask
+
+    ask = Ask(cluster, service_account or workload, pod, client_id, vault, secret, subscription)
+    told = diagnose_command.error_of(error) if error else diagnose_command.token_of(token) if token else None
+    if fleet_file is not None:
+        if pod or client_id:
+            shell.fail(
+                "--pod and --client-id are for chains without a fleet file: leave FLEET out, or name the workload"
+            )
+        diagnose_command.of_fleet(shell.load(fleet_file), ask, told, fix=fix, out=out, as_json=as_json)
+    if fix or out is not None:
+        shell.fail("--fix plans what FLEET says: give the fleet file")
+    diagnose_command.of_ask(ask, told, as_json=as_json)
 
 
 @app.command()
@@ -137,12 +177,12 @@ def teardown(
     """
     from fleet.selection import Selection, SelectionError, remainder
 
-    fleet = _load(fleet_file)
+    fleet = shell.load(fleet_file)
     selection = Selection(workloads=tuple(workloads or ()), clusters=tuple(clusters or ()))
     try:
         remainder(fleet, selection)
     except SelectionError as error:
-        _fail(*str(error).splitlines())
+        shell.fail(*str(error).splitlines())
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
         _agree_to_teardown(fleet, everything=everything, selection=selection)
     parameters = {"fleet": fleet, "everything": everything, **selection.model_dump()}
@@ -186,33 +226,6 @@ def main() -> None:
         raise
 
 
-def _fail(*lines: str) -> NoReturn:
-    for line in lines:
-        typer.echo(line, err=True)
-    raise SystemExit(EXIT_ERROR)
-
-
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False, stderr=stderr)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _WIDTH_OF_A_FILE
-    return console
-
-
-def _load(path: Path) -> Fleet:
-    from fleet.files import FleetFileError
-
-    from .fleet_files import load_path
-
-    try:
-        return load_path(path)
-    except FleetFileError as error:
-        count = len(error.mistakes)
-        _fail(f"{path}: {count} mistake{'s' if count > 1 else ''}", *(f"  {mistake}" for mistake in error.mistakes))
-
-
 def _adopting(fleet: Fleet, *, adopt: bool) -> Fleet:
     return fleet.model_copy(update={"adopt": True}) if adopt else fleet
 
@@ -226,28 +239,7 @@ def _read(path: Path) -> None:
     try:
         plan_files.read(path)
     except PlanFileError as error:
-        _fail(str(error))
-
-
-def _write(path: Path, content: PlanFile) -> None:
-    from . import plan_files
-
-    try:
-        plan_files.write(path, content)
-    except OSError as error:
-        _fail(f"{path}: the plan cannot be written: {error.strerror}")
-    typer.echo(f"To apply just this: workload-identity reconcile --plan {shlex.quote(str(path))}", err=True)
-
-
-def _run(work: Coroutine[Any, Any, Plan]) -> Plan:
-    import asyncio
-
-    from clients.errors import CloudError
-
-    try:
-        return asyncio.run(work)
-    except CloudError as error:
-        _fail(str(error))
+        shell.fail(str(error))
 
 
 async def _plan(fleet: Fleet, make: Callable[[Fleet, Observed], Plan], *, beyond: bool = False) -> Plan:
@@ -269,17 +261,17 @@ def _agree_to_teardown(fleet: Fleet, *, everything: bool, selection: Selection) 
     from . import console
 
     make = partial(plan_teardown, everything=everything, selection=selection)
-    planned = _run(_plan(fleet, make, beyond=True))
+    planned = shell.run(_plan(fleet, make, beyond=True))
     if not planned.changes:
         return
-    terminal = _console(stderr=True)
+    terminal = shell.console(stderr=True)
     console.show_plan(terminal, planned, f"Teardown of {planned.fleet}")
     try:
         answer = terminal.input("Take all of this away? [y/N] ", markup=False)
     except (EOFError, KeyboardInterrupt):
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
-        _fail("Nothing was taken away.")
+        shell.fail("Nothing was taken away.")
 
 
 def _flow(name: str, parameters: dict[str, Any], *, as_json: bool) -> NoReturn:
@@ -289,16 +281,16 @@ def _flow(name: str, parameters: dict[str, Any], *, as_json: bool) -> NoReturn:
     try:
         ui = prefect_server.attach(lambda news: typer.echo(news, err=True))
     except prefect_server.ServerError as error:
-        _fail(str(error))
+        shell.fail(str(error))
     from . import console as terminal
     from .local_run import run
 
-    console = _console()
+    console = shell.console()
     progress = terminal.LiveProgress(console if not as_json else _quiet())
     with progress:
         outcome = run(name, parameters, progress.hear)
     if outcome.summary is None:
-        _fail(
+        shell.fail(
             outcome.error or f"{name} failed",
             *([f"Run: {ui}/runs/flow-run/{outcome.run_id}"] if outcome.run_id else []),
         )

@@ -56,10 +56,10 @@ async def reconcile(
     started = time.monotonic()
     approved = plan_files.approved(fleet, fleet_file, plan_file)
     wanted = approved.wanted if approved else runs.wanted_fleet(fleet, fleet_file)
-    prune = approved.options.prune if approved else prune
+    options = approved.options if approved else Options(prune=prune)
     if approve:
         try:
-            approved = await _agreed(wanted, approved, minutes=approve_minutes, prune=prune)
+            approved = await _agreed(wanted, approved, options, minutes=approve_minutes)
         except approval.NotApprovedError as error:
             return Cancelled(name="NotApproved", message=f"{error}; nothing was changed")
         if fleet_file is not None and runs.wanted_fleet(fleet, fleet_file) != wanted:
@@ -69,33 +69,33 @@ async def reconcile(
             raise FleetChangedError(message)
     try:
         async with turns.turn(wanted.name, when_busy):
-            summary = await _carried_out(wanted, approved, started, prune=prune, verify=verify, shard_size=shard_size)
+            summary = await _carried_out(wanted, approved, options, started, verify=verify, shard_size=shard_size)
     except turns.FleetBusyError as error:
         return Cancelled(name="Skipped", message=str(error))
     get_run_logger().info(summary.headline)
     return ended(summary, "Completed" if summary.plan.changes else "Unchanged")
 
 
-async def _agreed(wanted: Fleet, approved: PlanFile | None, *, minutes: float, prune: bool) -> PlanFile | None:
-    """What a person has agreed to, as if they had been given a plan file. None where there is nothing to agree to."""
+async def _agreed(wanted: Fleet, approved: PlanFile | None, options: Options, *, minutes: float) -> PlanFile:
+    """What a person has agreed to, as if they had been given a plan file."""
     async with open_clients() as clients:
-        observed = await observe(clients, wanted, runs.observing, beyond=prune)
-    planned = plan_of(wanted, observed, prune=prune)
+        observed = await observe(clients, wanted, runs.observing, beyond=options.prune)
+    planned = options.narrowed(plan_of(wanted, observed, prune=options.prune))
     await artifacts.show_plan(planned)
     if approved:
         refuse_if_moved(approved.plan, planned)
     if planned.changes:
         as_whom = f"{observed.tenancy.operator_id} in subscription {observed.tenancy.subscription_name}"
         await approval.ask(planned, as_whom, minutes)
-    return PlanFile(fleet=wanted, options=Options(prune=prune), plan=planned)
+    return PlanFile(fleet=wanted, options=options, plan=planned)
 
 
 async def _carried_out(
-    wanted: Fleet, approved: PlanFile | None, started: float, *, prune: bool, verify: bool, shard_size: int
+    wanted: Fleet, approved: PlanFile | None, options: Options, started: float, *, verify: bool, shard_size: int
 ) -> Summary:
     async with open_clients() as clients:
-        observed = await observe(clients, wanted, runs.observing, beyond=prune)
-        planned = plan_of(wanted, observed, prune=prune)
+        observed = await observe(clients, wanted, runs.observing, beyond=options.prune)
+        planned = options.narrowed(plan_of(wanted, observed, prune=options.prune))
         await artifacts.show_plan(planned)
         if approved:
             refuse_if_moved(approved.plan, planned)

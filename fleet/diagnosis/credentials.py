@@ -41,7 +41,7 @@ def judge(evidence: Evidence) -> Iterator[Cause]:
     if identity is None or issuer is None or not evidence.sees(Link.CREDENTIAL):
         return
     compared = [compare(evidence, issuer, one) for one in identity.credentials]
-    if any(not one.differing for one in compared):
+    if matching(evidence):
         return
     where = f"federated credential of {identity.name}"
     nearest = min(
@@ -64,6 +64,14 @@ def compare(evidence: Evidence, issuer: str, credential: Credential) -> Comparis
         difference(evidence.question.subject, credential.subject),
         difference(naming.AUDIENCE, credential.audience),
     )
+
+
+def matching(evidence: Evidence) -> list[Credential]:
+    """The identity's credentials that are right to the byte."""
+    identity, issuer = evidence.identity, evidence.cluster.presented
+    if identity is None or issuer is None:
+        return []
+    return [one for one in identity.credentials if not compare(evidence, issuer, one).differing]
 
 
 def _is_for_another(evidence: Evidence, compared: Comparison) -> bool:
@@ -138,7 +146,9 @@ def _quite_another(evidence: Evidence, credential: Credential, field: str) -> tu
         return name, _WHAT[name]
     if field == "audience":
         return "audience-other", "it expects an audience that no token of the webhook has"
-    if naming.is_federated_credential_name(credential.name, credential.issuer, credential.subject):
+    issuer = credential.issuer.strip()
+    spellings = (issuer, f"{issuer}/", issuer.rstrip("/"), issuer.lower())
+    if any(naming.is_federated_credential_name(credential.name, one, evidence.question.subject) for one in spellings):
         # By its name it was right when it was made, and nobody has touched it since: it is the cluster that changed.
         return "cluster-rebuilt", "it trusts the issuer that this cluster had before it was built anew"
     other = evidence.cluster.other_issuers.get(credential.issuer)

@@ -17,6 +17,7 @@ _JUDGES = (
     pods.judge,
     vaults.judge,
 )
+_SHUT = frozenset({"ForbiddenByFirewall", "ForbiddenByConnection"})
 
 
 def judge(evidence: Evidence) -> Report:
@@ -33,9 +34,26 @@ def judge(evidence: Evidence) -> Report:
         vault=question.vault,
         secret=question.secret,
         causes=tuple(sorted(causes, key=lambda cause: order.index(cause.link))),
-        not_visible=tuple(NotVisible(link=one.link, reason=one.reason) for one in evidence.hidden),
+        not_visible=(*(NotVisible(link=one.link, reason=one.reason) for one in evidence.hidden), *masked(evidence)),
         seen=tuple(_seen(evidence)),
     )
+
+
+def masked(evidence: Evidence) -> Iterator[NotVisible]:
+    """What could not be tried because of what is broken before it."""
+    question, identity, vault = evidence.question, evidence.identity, evidence.vault
+    signed_in = any(not one.code for one in evidence.exchanges)
+    if identity is None:
+        if evidence.sees(Link.IDENTITY):
+            yield NotVisible(link=Link.CREDENTIAL, reason="The identity has to be there first")
+            yield NotVisible(link=Link.VAULT, reason="What the identity may do shows when it is there")
+        return
+    if not signed_in and credentials.matching(evidence):
+        yield NotVisible(
+            link=Link.CREDENTIAL, reason="Whether Entra honours it shows when nothing else stops the sign-in"
+        )
+    if question.vault and vault is not None and not vault.deleted and (vault.read is None or vault.read.code in _SHUT):
+        yield NotVisible(link=Link.VAULT, reason="Whether it honours what the identity may do shows when it is asked")
 
 
 def _seen(evidence: Evidence) -> Iterator[str]:

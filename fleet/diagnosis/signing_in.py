@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from .accounts import NEW_SECONDS
 from .codes import explain
-from .credentials import compare
+from .credentials import matching
 from .evidence import Attempt, Evidence
 from .report import Cause, Link
 
@@ -25,8 +25,7 @@ def judge(evidence: Evidence, so_far: Collection[Cause]) -> Iterator[Cause]:
     codes = Counter(one.code for one in refused)
     told = _told(evidence.exchanges)
     earlier = {cause.link for cause in so_far} & {Link.CLUSTER, Link.IDENTITY, Link.CREDENTIAL}
-    issuer = evidence.cluster.presented
-    matches = [one for one in identity.credentials if issuer and not compare(evidence, issuer, one).differing]
+    matches = matching(evidence)
     where = f"federated credential of {identity.name}"
     if matches and not earlier and codes.keys() <= _UNMATCHED:
         yield _settling(f"{where}, {matches[0].name}", evidence, told, partly=len(refused) < len(evidence.exchanges))
