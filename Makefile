@@ -15,7 +15,7 @@ SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
 # The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
 DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
 
-.PHONY: help demo operate test check crash storm clients ui-test many-machines mutants bench stop setup format schema clean
+.PHONY: help demo operate test check crash storm faults clients ui-test many-machines mutants bench stop setup format schema clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -49,6 +49,9 @@ crash: $(READY) ## Kill a reconcile at every request boundary, and run it again
 
 storm: $(READY) ## Reconcile in fifty storms
 	@$(BIN)/python -m pytest tests/integration/chain/test_storm.py -m 'storm or not storm' -n 2
+
+faults: $(READY) ## Diagnose every fault beside one of every other link, and write deployments/faults.md
+	@FAULTS_PAGE=1 $(BIN)/python -m pytest tests/integration/chain/test_diagnosis.py -m 'faults or not faults' --timeout 120
 
 clients: $(READY) ## Let the real az, kubectl, helm and the SDK for Node judge the simulator
 	@tests/clients/install.sh

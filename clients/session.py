@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -270,6 +271,7 @@ async def open_clients(
     """
     from azure.identity.aio import DefaultAzureCredential
 
+    logging.getLogger("azure.identity").setLevel(logging.ERROR)  # what it warns of, it raises too, and we tell it
     traffic = Traffic()
     session = aiohttp.ClientSession(
         trust_env=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from clients.session import Clients, find_tenancy
 from fleet.diagnosis.asking import questions
@@ -37,7 +37,9 @@ async def of_fleet(
         wanted = " on ".join(filter(None, (workload or "any workload", cluster)))
         message = f"{fleet.name} has no {wanted}; it has {there} on {', '.join(one.name for one in fleet.clusters)}"
         raise NothingToDiagnoseError(message)
-    return await _reports(clients, {one.name: one for one in fleet.clusters}, chains)
+    silent = {one.name: observed.why_unreachable(f"kubernetes:{one.name}") for one in fleet.clusters}
+    known = {name: reason for name, reason in silent.items() if reason}
+    return await _reports(clients, {one.name: one for one in fleet.clusters}, chains, known)
 
 
 async def of_ask(clients: Clients, ask: Ask) -> list[Report]:
@@ -49,8 +51,13 @@ async def of_ask(clients: Clients, ask: Ask) -> list[Report]:
     return await _reports(clients, *await asked.questions(clients, ask))
 
 
-async def _reports(clients: Clients, clusters: dict[str, Cluster], chains: Sequence[Question]) -> list[Report]:
-    gatherer = Gatherer(clients, clusters, _TRIES if len(chains) <= _MANY else _FEW_TRIES)
+async def _reports(
+    clients: Clients,
+    clusters: Mapping[str, Cluster],
+    chains: Sequence[Question],
+    silent: Mapping[str, str] | None = None,
+) -> list[Report]:
+    gatherer = Gatherer(clients, clusters, _TRIES if len(chains) <= _MANY else _FEW_TRIES, silent)
     room = asyncio.Semaphore(_AT_ONCE)
 
     async def one(question: Question) -> Report:

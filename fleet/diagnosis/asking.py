@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fleet import naming
 from fleet.observed import Observed
-from fleet.spec import Fleet
+from fleet.spec import Fleet, IdentityKind
 from fleet.wanted import identity_key
 
 from .evidence import Question
@@ -32,6 +32,7 @@ def questions(fleet: Fleet, observed: Observed, workload: str = "", cluster: str
                 tenant_id=observed.tenancy.tenant_id,
                 deployment=each.deployment.name if each.deployment else "",
                 identity=identity.name,
+                managed=identity.kind is IdentityKind.MANAGED_IDENTITY,
                 client_id=observed.output(identity_key(identity), "client_id") or "",
                 vault=check.vault if check else "",
                 secret=check.secret if check else "",

@@ -26,6 +26,8 @@ class Question:
     """What runs as the ServiceAccount, or should."""
     identity: str = ""
     """Its name in the fleet file."""
+    managed: bool = False
+    """Whether it is a managed identity: ARM knows at once where one is gone, the directory does not."""
     client_id: str = ""
     """Of the identity that is meant."""
     vault: str = ""

@@ -51,6 +51,15 @@ def _absent(evidence: Evidence, where: str) -> Iterator[Cause]:
             mend="restore it within 30 days: az rest --method POST --url "
             "https://graph.microsoft.com/v1.0/directory/deletedItems/OBJECT_ID/restore",
         )
+    elif evidence.question.managed and client_id:
+        yield Cause(
+            name="identity-deleted",
+            link=Link.IDENTITY,
+            where=where,
+            what="its managed identity is gone, and its service principal with it",
+            evidence=(f"no managed identity of the subscription has the client id {client_id}",),
+            mend="workload-identity reconcile FLEET makes it anew, with another client id",
+        )
     elif client_id and is_new(evidence):
         age = annotated_seconds_ago(evidence) or 0.0
         yield Cause(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from . import accounts, clusters, credentials, identities, pods, signing_in, vaults, webhooks
 from .evidence import Evidence
@@ -34,13 +34,16 @@ def judge(evidence: Evidence) -> Report:
         vault=question.vault,
         secret=question.secret,
         causes=tuple(sorted(causes, key=lambda cause: order.index(cause.link))),
-        not_visible=(*(NotVisible(link=one.link, reason=one.reason) for one in evidence.hidden), *masked(evidence)),
+        not_visible=(
+            *(NotVisible(link=one.link, reason=one.reason) for one in evidence.hidden),
+            *masked(evidence, {cause.link for cause in causes}),
+        ),
         seen=tuple(_seen(evidence)),
     )
 
 
-def masked(evidence: Evidence) -> Iterator[NotVisible]:
-    """What could not be tried because of what is broken before it."""
+def masked(evidence: Evidence, broken: Collection[Link]) -> Iterator[NotVisible]:
+    """What could not be tried because of what is broken before it, of links that are not ``broken`` themselves."""
     question, identity, vault = evidence.question, evidence.identity, evidence.vault
     signed_in = any(not one.code for one in evidence.exchanges)
     if identity is None:
@@ -48,11 +51,13 @@ def masked(evidence: Evidence) -> Iterator[NotVisible]:
             yield NotVisible(link=Link.CREDENTIAL, reason="The identity has to be there first")
             yield NotVisible(link=Link.VAULT, reason="What the identity may do shows when it is there")
         return
-    if not signed_in and credentials.matching(evidence):
+    if not signed_in and Link.CREDENTIAL not in broken and credentials.matching(evidence):
         yield NotVisible(
             link=Link.CREDENTIAL, reason="Whether Entra honours it shows when nothing else stops the sign-in"
         )
-    if question.vault and vault is not None and not vault.deleted and (vault.read is None or vault.read.code in _SHUT):
+    read = vault.read if vault is not None else None
+    asked = read is not None and read.code not in _SHUT
+    if question.vault and vault is not None and Link.VAULT not in broken and not asked:
         yield NotVisible(link=Link.VAULT, reason="Whether it honours what the identity may do shows when it is asked")
 
 
@@ -72,7 +77,8 @@ def _seen(evidence: Evidence) -> Iterator[str]:
             yield f"federated credential {one.name}: {one.issuer}, {one.subject}, {one.audience}"
     if evidence.exchanges:
         succeeded = sum(not one.code for one in evidence.exchanges)
-        yield f"sign-in: {succeeded} of {len(evidence.exchanges)} exchanges succeeded"
+        said = next((f": {one.message}" for one in evidence.exchanges if one.code), "")
+        yield f"sign-in: {succeeded} of {len(evidence.exchanges)} exchanges succeeded{said}"
     if evidence.vault is not None and evidence.vault.read is not None:
         outcome = evidence.vault.read.code or "succeeded"
         yield f"reading {evidence.question.secret} of vault {evidence.vault.name} as the workload: {outcome}"

@@ -53,7 +53,7 @@ def _missing(where: str, evidence: Evidence, webhook: WebhookEvidence) -> Cause:
         where=where,
         what="the API server knows of no such webhook: pods are made without what they need, and nothing says so",
         evidence=(f"no MutatingWebhookConfiguration {CONFIGURATION}", *seen),
-        mend=f"az aks update --name {name} --enable-workload-identity, or install the chart: webhook: chart",
+        mend=f"az aks update --name {name} --enable-workload-identity; or webhook: chart in FLEET, and reconcile",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -47,8 +47,14 @@ _NEEDS = {
 class Gatherer:
     """Looks at chains with the operator's eyes."""
 
-    def __init__(self, clients: Clients, clusters: dict[str, Cluster], tries: int = 10) -> None:
-        """``clusters`` by name; ``tries`` is how often each chain's token is exchanged."""
+    def __init__(
+        self, clients: Clients, clusters: Mapping[str, Cluster], tries: int, silent: Mapping[str, str] | None = None
+    ) -> None:
+        """``clusters`` by name; ``tries`` is how often each chain's token is exchanged.
+
+        Of the ``silent`` clusters it is known that they do not answer, and why.
+        """
+        self.silent = silent or {}
         self._clients, self._clusters, self.tries = clients, clusters, tries
         self._looked: dict[Hashable, asyncio.Task[Any]] = {}
 
@@ -100,15 +106,10 @@ class _Look:
         """What the cluster shows."""
         question, gatherer = self._question, self._gatherer
         name, namespace = question.cluster, question.namespace
-        try:
-            kubernetes = await gatherer.kubernetes(name)
-            await gatherer.once(("version", name), lambda: kubernetes.get("/version"))
-        except CloudError as error:
-            if error.code != UNREACHABLE:
-                self._hide(Link.CLUSTER, error)
+        silent, kubernetes = await self._reached(name)
+        if kubernetes is None:
             for link in (Link.WEBHOOK, Link.ACCOUNT, Link.WORKLOAD, Link.SIGN_IN):
-                self._hidden.append(Hidden(link, f"the API server of {name} has to answer first"))
-            silent = str(error) if error.code == UNREACHABLE else ""
+                self._hidden.append(Hidden(link, f"The API server of {name} has to answer first"))
             return replace(evidence, cluster=replace(evidence.cluster, silent=silent))
         accounts, pods, deployments, webhook = await asyncio.gather(
             self._seen(Link.ACCOUNT, lambda: gatherer.once(("accounts", name), lambda: inside.accounts(kubernetes))),
@@ -135,11 +136,26 @@ class _Look:
             webhook=webhook,
         )
 
+    async def _reached(self, name: str) -> tuple[str, Kubernetes | None]:
+        """The cluster's API; else why nobody answers, '' where it is not that but that we are not let in."""
+        gatherer = self._gatherer
+        if name in gatherer.silent:
+            return gatherer.silent[name], None
+        try:
+            kubernetes = await gatherer.kubernetes(name)
+            await gatherer.once(("version", name), lambda: kubernetes.get("/version"))
+        except CloudError as error:
+            if error.code == UNREACHABLE:
+                return str(error), None
+            self._hide(Link.CLUSTER, error)
+            return "", None
+        return "", kubernetes
+
     async def _issuer(self, evidence: Evidence) -> tuple[Evidence, str | None]:
         """The cluster's tokens, and what its issuer publishes of them."""
         question, clients = self._question, self._clients
         presented = None
-        if not evidence.cluster.silent and evidence.sees(Link.ACCOUNT):
+        if all(hidden.link not in (Link.CLUSTER, Link.ACCOUNT) for hidden in self._hidden):
             kubernetes = await self._gatherer.kubernetes(question.cluster)
             presented = await self._seen(
                 Link.SIGN_IN, lambda: inside.token(kubernetes, question.namespace, question.service_account)
@@ -245,7 +261,7 @@ class _Look:
         if found is None:
             if await vault.is_deleted(clients, name):
                 return VaultEvidence(name=name, deleted=True)
-            reason = f"there is no vault {name} in the subscription {clients.subscription_id}: is it in another?"
+            reason = f"There is no vault {name} in the subscription {clients.subscription_id}: is it in another?"
             self._hidden.append(Hidden(Link.VAULT, reason))
             return None
         principal = identity.principal_id if identity else None

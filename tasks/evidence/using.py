@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretProperties
 
 _SCOPE = "https://vault.azure.net/.default"
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 10.0
 """For a busy service; what is refused is not tried again."""
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 from azure.mgmt.msi import ManagedServiceIdentityClient
 from sdk_operator import GROUP, REGION, Operator, told
+
+from tests.clients.served import ServedCloud
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 CONTAINERS = "Microsoft.ContainerService"
@@ -206,3 +210,26 @@ def test_the_sdk_registers_a_provider_by_itself_and_goes_on(
     made = operator.identities.user_assigned_identities.create_or_update(GROUP, "early", {"location": REGION})
     assert made.name == "early"
     assert providers.get(namespace).registration_state == "Registered"
+
+
+def test_a_poller_asks_again_when_the_cloud_says_not_after_its_own_half_minute(
+    operator: Operator, served: ServedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    rest = time.sleep
+
+    def sleep(_: RequestsTransport, seconds: float) -> None:
+        waited.append(seconds)
+        rest(min(seconds, 0.2))
+
+    make_cluster(operator, "slow")
+    monkeypatch.setattr(RequestsTransport, "sleep", sleep)
+    weather = served.simulator.simulation.weather
+    before = weather.dials
+    weather.change(cluster_update=(2.0, 2.0))
+    try:
+        operator.clusters.managed_clusters.begin_update_tags(GROUP, "slow", {"tags": {"a": "1"}}).result()
+    finally:
+        weather.dials = before
+    assert waited
+    assert max(waited) <= 2.0
