@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from prefect.artifacts import (
@@ -14,6 +14,7 @@ from prefect.artifacts import (
 )
 
 from fleet.changes import Action, Change, Plan
+from fleet.diagnosis.report import Report
 from fleet.health import LINKS, ChainHealth
 from fleet.naming import slug
 from fleet.outline import headline, outline
@@ -22,6 +23,7 @@ from fleet.proof import Proof
 from fleet.resources import Difference
 from tasks.chain import title
 
+from . import diagnosis_page
 from .history import History
 from .history import picture as picture_of
 
@@ -75,6 +77,16 @@ async def show_proofs(fleet: str, proofs: Iterable[Proof], gaps: Iterable[str]) 
     ]
     table += [{"workload": gap, "holds": "not tried"} for gap in gaps]
     await acreate_table_artifact(key=f"verification-{slug(fleet)}", table=table, description=f"Verification of {fleet}")
+
+
+async def show_diagnosis(fleet: str, reports: Sequence[Report]) -> None:
+    """Why chains do not hold, as a text."""
+    text = diagnosis_page.markdown(fleet, reports)
+    await acreate_markdown_artifact(
+        key=f"diagnosis-{slug(fleet)}",
+        markdown=text,
+        description=f"Diagnosis of {fleet}: {diagnosis_page.headline(reports)}",
+    )
 
 
 async def show_health(fleet: str, chains: Iterable[ChainHealth]) -> None:

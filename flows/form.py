@@ -88,3 +88,7 @@ Workloads = Annotated[
     _field("Workloads", "Only these, each as NAMESPACE/SERVICEACCOUNT. None means: the whole fleet."),
 ]
 Clusters = Annotated[tuple[str, ...], _field("Clusters", "Only on these, by name. None means: on all.")]
+OnlyWorkload = Annotated[
+    str, _field("Workload", "Only this one, as NAMESPACE/SERVICEACCOUNT. Empty means: the whole fleet.")
+]
+OnlyCluster = Annotated[str, _field("Cluster", "Only on this one, by name. Empty means: on all.")]

@@ -11,7 +11,7 @@ from clients.session import open_clients
 from fleet.changes import Plan
 from tasks import verification
 
-from . import artifacts, form, proving, runs
+from . import artifacts, form, happenings, proving, runs
 from .observing import observe
 from .summary import Summary, ended
 
@@ -35,6 +35,7 @@ async def verify(
         chains, gaps = verification.chains(wanted, observed)
         proofs = await proving.verify(wanted.name, chains, patience_seconds, anew=lambda _: fresh)
         await artifacts.show_proofs(wanted.name, proofs, gaps)
+        happenings.proven(wanted.name, proofs)
         summary = Summary(
             plan=Plan(fleet=wanted.name),
             proofs=tuple(proofs),

@@ -111,7 +111,7 @@ async def listening(desk: Desk) -> AsyncIterator[list[str]]:
         yield heard
 
 
-async def test_a_failed_verification_is_notified_and_verified_anew(desk: Desk) -> None:
+async def test_a_failed_verification_is_notified_and_diagnosed(desk: Desk) -> None:
     await settled(desk)
     await break_(desk.cloud.simulator.simulation, "clock-ahead", "")
     await drifts(desk)
@@ -128,10 +128,14 @@ async def test_a_failed_verification_is_notified_and_verified_anew(desk: Desk) -
             notified, "the notification", seconds=30
         )
 
-        async def verified_anew() -> dict[str, Any] | None:
-            found = await desk.api.filtered("/flow_runs/filter", flows={"name": {"any_": ["verify"]}})
+        async def diagnosed() -> dict[str, Any] | None:
+            found = await desk.api.filtered("/flow_runs/filter", flows={"name": {"any_": ["diagnose"]}})
             return next((each for each in found if (each["created_by"] or {}).get("type") == "AUTOMATION"), None)
 
-        anew = await eventually(verified_anew, "the run of verify", seconds=30)
-        assert anew["parameters"]["fresh"] is True
-        assert (await desk.ended(anew["id"]))["type"] == "FAILED"
+        diagnosis = await eventually(diagnosed, "the run of diagnose", seconds=30)
+        state = await desk.ended(diagnosis["id"])
+        assert (state["type"], state["name"]) == ("COMPLETED", "CausesFound")
+        artifacts = await desk.api.filtered(
+            "/artifacts/filter", artifacts={"flow_run_id": {"any_": [diagnosis["id"]]}, "type": {"any_": ["markdown"]}}
+        )
+        assert "**clock-ahead** (cluster)" in artifacts[0]["data"]
