@@ -20,10 +20,12 @@ SETTLING_SECONDS = 600.0
 def judge(evidence: Evidence, so_far: Collection[Cause]) -> Iterator[Cause]:
     """What the exchanges add to the causes found ``so_far``."""
     identity, refused = evidence.identity, [one for one in evidence.exchanges if one.code]
-    if identity is None or not refused:
-        return
     codes = Counter(one.code for one in refused)
     told = _told(evidence.exchanges)
+    if identity is None and refused:
+        yield _refused(evidence, codes, told)
+    if identity is None or not refused:
+        return
     earlier = {cause.link for cause in so_far} & {Link.CLUSTER, Link.IDENTITY, Link.CREDENTIAL}
     matches = matching(evidence)
     where = f"federated credential of {identity.name}"
@@ -41,16 +43,22 @@ def judge(evidence: Evidence, so_far: Collection[Cause]) -> Iterator[Cause]:
             wait_seconds=max(NEW_SECONDS / 3 - age, 30.0),
         )
     elif not earlier:
-        code, _ = codes.most_common(1)[0]
-        meaning = explain(code)
-        yield Cause(
-            name="sign-in-refused",
-            link=Link.SIGN_IN,
-            where=f"sign-in of {evidence.question} as {identity.name}",
-            what=meaning.what,
-            evidence=told,
-            mend=meaning.look_at,
-        )
+        yield _refused(evidence, codes, told)
+
+
+def _refused(evidence: Evidence, codes: Counter[str], told: tuple[str, ...]) -> Cause:
+    """A refusal that nothing else explains, in the words of its code."""
+    code, _ = codes.most_common(1)[0]
+    meaning = explain(code)
+    as_whom = f" as {evidence.identity.name}" if evidence.identity else ""
+    return Cause(
+        name="sign-in-refused",
+        link=Link.SIGN_IN,
+        where=f"sign-in of {evidence.question}{as_whom}",
+        what=meaning.what,
+        evidence=told,
+        mend=meaning.look_at,
+    )
 
 
 def _settling(where: str, evidence: Evidence, told: tuple[str, ...], *, partly: bool) -> Cause:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from clients.errors import Missing
+from clients.errors import Invalid, Missing
 from clients.kubernetes import path_of
 from clients.session import Clients
 from fleet import naming
@@ -62,14 +62,22 @@ async def questions(clients: Clients, ask: Ask) -> Asked:
 
 async def _cluster(clients: Clients, name: str) -> Cluster:
     """The AKS cluster of this name, else the one behind the kubeconfig's context of this name."""
-    found = [one for one, _ in await _aks_clusters(clients) if one.name.lower() == name.lower()]
+    there = [one for one, _ in await _aks_clusters(clients)]
+    found = [one for one in there if one.name.lower() == name.lower()]
     if len(found) > 1:
         groups = ", ".join(str(one.resource_group) for one in found)
         message = f"several AKS clusters are named {name}, in {groups}: name a context of the kubeconfig instead"
         raise NothingToDiagnoseError(message)
     if found:
         return found[0]
-    return Cluster(name=name, context=name, issuer=_ANY_CONTEXT)
+    cluster = Cluster(name=name, context=name, issuer=_ANY_CONTEXT)
+    try:
+        await clients.cluster(cluster)
+    except Invalid:
+        listed = ", ".join(one.name for one in there[:_MANY]) or "none"
+        message = f"there is no AKS cluster {name} in the subscription, and no such context; its clusters: {listed}"
+        raise NothingToDiagnoseError(message) from None
+    return cluster
 
 
 async def _aks_clusters(clients: Clients) -> list[tuple[Cluster, str]]:

@@ -227,8 +227,9 @@ class _Look:
     async def _use(self, evidence: Evidence, assertion: str | None) -> Evidence:
         """What comes of the chain: tokens, the vault, and the secret."""
         question, identity, clients = evidence.question, evidence.identity, self._clients
-        if identity is not None and assertion is not None:
-            exchanges = await using.exchange(clients, identity.client_id, assertion, self._gatherer.tries)
+        client_id = identity.client_id if identity is not None else self._client_id(evidence)
+        if client_id and assertion is not None:
+            exchanges = await using.exchange(clients, client_id, assertion, self._gatherer.tries)
             evidence = replace(evidence, exchanges=exchanges)
         if not question.vault:
             return evidence
@@ -239,10 +240,16 @@ class _Look:
         if seen.deleted or not question.secret:
             return replace(evidence, vault=seen)
         attempt, by_reading = Attempt("", ""), None
-        if identity is not None and assertion is not None and signed_in:
-            attempt, by_reading = await self._read(identity.client_id, assertion, evidence)
+        if client_id and assertion is not None and signed_in:
+            attempt, by_reading = await self._read(client_id, assertion, evidence)
             seen = replace(seen, read=attempt)
         return replace(evidence, vault=replace(seen, secret=await self._secret(question, attempt, by_reading)))
+
+    def _client_id(self, evidence: Evidence) -> str:
+        """As whom to try where the directory is hidden: as who is meant, else as the ServiceAccount says."""
+        if all(hidden.link != Link.IDENTITY for hidden in self._hidden):
+            return ""
+        return evidence.question.client_id or annotations_of(evidence.account).get(CLIENT_ID, "").strip()
 
     async def _read(self, client_id: str, assertion: str, evidence: Evidence) -> tuple[Attempt, SecretEvidence | None]:
         """The secret, read as the workload; while the credential flaps, once more until a token is had."""

@@ -28,7 +28,6 @@ MAY_NOT_IMPORT = {
         "tenacity",
         "asyncio",
         "time",
-        "datetime",
         "random",
         "os",
         "socket",
@@ -69,6 +68,17 @@ def test_a_file_imports_of_the_house_only_what_its_folder_may(folder: str, path:
 @pytest.mark.parametrize(("folder", "path"), [case for case in EVERY_FILE if case.values[0] in MAY_NOT_IMPORT])
 def test_a_file_imports_nothing_that_is_another_folders_matter(folder: str, path: Path) -> None:
     assert set(imports(path)).isdisjoint(MAY_NOT_IMPORT[folder])
+
+
+CLOCK = {"now", "today", "utcnow"}
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in files("fleet")])
+def test_fleet_reads_no_clock(path: Path) -> None:
+    """It reckons with instants that it is given."""
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    called = {node.func.attr for node in tree if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
+    assert called.isdisjoint(CLOCK)
 
 
 @pytest.mark.parametrize("folder", ["flows", "tasks", "fleet", "clients"])
