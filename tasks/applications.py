@@ -235,14 +235,17 @@ def _chunks(items: list[str]) -> list[list[str]]:
     return [items[start : start + _FILTER_TERMS] for start in range(0, len(items), _FILTER_TERMS)]
 
 
-async def find(clients: Clients, condition: str) -> list[Json]:
-    """The applications that an OData filter lets through, '' for all, each with its federated credentials."""
+async def find(clients: Clients, condition: str, also: str = "") -> list[Json]:
+    """The applications that an OData filter lets through, '' for all, each with its federated credentials.
+
+    ``also`` are more members to read of each, comma-separated.
+    """
     chosen = {"filter": condition} if condition else {}
     applications = await clients.graph.list(
         "the tenant's applications",
         "/applications",
         **chosen,
-        select=_FIELDS,
+        select=f"{_FIELDS},{also}" if also else _FIELDS,
         expand="federatedIdentityCredentials",
         top=_PAGE,
     )

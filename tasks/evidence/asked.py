@@ -62,7 +62,7 @@ async def questions(clients: Clients, ask: Ask) -> Asked:
 
 async def _cluster(clients: Clients, name: str) -> Cluster:
     """The AKS cluster of this name, else the one behind the kubeconfig's context of this name."""
-    there = [one for one, _ in await _aks_clusters(clients)]
+    there = [one for one, _ in await aks_clusters(clients)]
     found = [one for one in there if one.name.lower() == name.lower()]
     if len(found) > 1:
         groups = ", ".join(str(one.resource_group) for one in found)
@@ -80,7 +80,7 @@ async def _cluster(clients: Clients, name: str) -> Cluster:
     return cluster
 
 
-async def _aks_clusters(clients: Clients) -> list[tuple[Cluster, str]]:
+async def aks_clusters(clients: Clients) -> list[tuple[Cluster, str]]:
     """The subscription's AKS clusters, each with its issuer, '' for none."""
     found = []
     for item in await clients.managed_clusters():
@@ -131,7 +131,7 @@ async def _of_identity(clients: Clients, ask: Ask) -> Asked:
             f"{codes.MEANINGS['AADSTS700016'].look_at}"
         )
         raise NothingToDiagnoseError(message)
-    by_issuer = {issuer: one for one, issuer in await _aks_clusters(clients) if issuer}
+    by_issuer = {issuer: one for one, issuer in await aks_clusters(clients) if issuer}
     clusters: dict[str, Cluster] = {}
     asked = []
     for namespace, account, issuer in _trusted(identity):

@@ -30,7 +30,7 @@ async def by_client_id(clients: Clients, client_id: str) -> IdentityEvidence | N
         return await _application(clients, application)
     for item in await managed_identities(clients):
         if (item.client_id or "").lower() == client_id.lower():
-            return await _managed(clients, item)
+            return await managed(clients, item)
     return None
 
 
@@ -41,15 +41,15 @@ async def trusting(clients: Clients, issuer: str, subject: str) -> IdentityEvide
         return (credential.issuer, credential.subject) == (issuer, subject)
 
     for application in await applications.find(clients, ""):
-        if any(trusts(one) for one in _credentials(application)):
+        if any(trusts(one) for one in credentials_of(application)):
             return await _application(clients, application)
     room = asyncio.Semaphore(_AT_ONCE)
 
-    async def managed(item: Identity) -> IdentityEvidence:
+    async def looked_at(item: Identity) -> IdentityEvidence:
         async with room:
-            return await _managed(clients, item)
+            return await managed(clients, item)
 
-    found = await asyncio.gather(*(managed(item) for item in await managed_identities(clients)))
+    found = await asyncio.gather(*(looked_at(item) for item in await managed_identities(clients)))
     return next((one for one in found if any(trusts(credential) for credential in one.credentials)), None)
 
 
@@ -88,21 +88,23 @@ async def _application(clients: Clients, application: Json) -> IdentityEvidence:
         name=application["displayName"],
         is_application=True,
         object_id=application["id"],
-        credentials=_credentials(application),
+        credentials=credentials_of(application),
         principal_id=principal["id"] if principal else None,
         enabled=bool(principal.get("accountEnabled", True)) if principal else True,
         created=datetime.fromisoformat(created) if created else None,
     )
 
 
-def _credentials(application: Json) -> tuple[Credential, ...]:
+def credentials_of(application: Json) -> tuple[Credential, ...]:
+    """An application's federated credentials, as Graph tells them."""
     return tuple(
         Credential(one["name"], one["issuer"] or "", one["subject"] or "", ", ".join(one["audiences"] or ()))
         for one in application.get("federatedIdentityCredentials") or ()
     )
 
 
-async def _managed(clients: Clients, item: Identity) -> IdentityEvidence:
+async def managed(clients: Clients, item: Identity) -> IdentityEvidence:
+    """A managed identity with its federated credentials, which ARM lists for each alone."""
     group, name = (item.id or "").split("/")[4], item.name or ""
 
     async def everything() -> list[Any]:

@@ -49,18 +49,22 @@ async def holdings(clients: Clients, principal_id: str) -> tuple[Grant, ...]:
 
     found = []
     for item in await clients.patience.request(listed):
-        role = await _role(clients, item.role_definition_id or "")
-        found.append(Grant(role.name, item.scope or "", role.reads_secrets, item.created_on))
+        meaning = await role(clients, item.role_definition_id or "")
+        found.append(Grant(meaning.name, item.scope or "", meaning.reads_secrets, item.created_on))
     return tuple(found)
 
 
 @dataclass(frozen=True)
-class _Role:
+class RoleMeaning:
+    """A role definition, as far as secrets are concerned."""
+
     name: str
     reads_secrets: bool
 
 
-async def _role(clients: Clients, definition_id: str) -> _Role:
+async def role(clients: Clients, definition_id: str) -> RoleMeaning:
+    """What a role definition, by its ARM id, is called and lets do."""
+
     async def defined() -> Any:
         with translated(f"role {definition_id.rpartition('/')[2]}"):
             return await clients.arm.authorization.role_definitions.get_by_id(definition_id)
@@ -69,7 +73,7 @@ async def _role(clients: Clients, definition_id: str) -> _Role:
     allowed = any(
         _matches(one.data_actions) and not _matches(one.not_data_actions) for one in definition.permissions or ()
     )
-    return _Role(definition.role_name or "", allowed)
+    return RoleMeaning(definition.role_name or "", allowed)
 
 
 def _matches(actions: list[str] | None) -> bool:

@@ -14,6 +14,7 @@ from fleet.files import load
 from fleet.observed import Observed
 from fleet.proof import Proof
 from fleet.spec import Fleet
+from simulator.breakage import break_
 from simulator.weather import NORMAL, Dials
 from tasks import verification
 from tests.conftest import Cloud, running_cloud
@@ -64,6 +65,16 @@ async def test_a_cluster_that_is_being_updated_is_waited_for(tmp_path: Path, fle
         assert updates == []
         (proof,) = await proofs(cloud, fleet, await cloud.observe(fleet))
         assert proof.holds, proof
+
+
+async def test_a_subject_whose_case_was_put_right_is_waited_for(cloud: Cloud, fleet: Fleet) -> None:
+    """Until the correction is in effect everywhere, Entra says that the subject differs in case."""
+    await cloud.apply(fleet)
+    await break_(cloud.simulator.simulation, "subject-case", "")
+    cloud.simulator.simulation.weather.change(federation_propagation=(1.0, 1.0))
+    await cloud.apply(fleet)
+    (proof,) = await proofs(cloud, fleet, await cloud.observe(fleet))
+    assert proof.problems == ()
 
 
 async def test_a_service_principal_that_follows_its_application_later_is_waited_for(cloud: Cloud, fleet: Fleet) -> None:
