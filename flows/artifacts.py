@@ -13,6 +13,7 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
 )
 
+from fleet.audit.findings import Audit
 from fleet.changes import Action, Change, Plan
 from fleet.diagnosis.report import Report
 from fleet.health import LINKS, ChainHealth
@@ -23,7 +24,7 @@ from fleet.proof import Proof
 from fleet.resources import Difference
 from tasks.chain import title
 
-from . import diagnosis_page
+from . import audit_page, diagnosis_page
 from .history import History
 from .history import picture as picture_of
 
@@ -87,6 +88,12 @@ async def show_diagnosis(fleet: str, reports: Sequence[Report]) -> None:
         markdown=text,
         description=f"Diagnosis of {fleet}: {diagnosis_page.headline(reports)}",
     )
+
+
+async def show_audit(audit: Audit) -> None:
+    """What an audit found, as a table."""
+    text = f"Audit of {audit.fleet}: {audit_page.headline(audit)}"
+    await acreate_table_artifact(key=f"audit-{slug(audit.fleet)}", table=audit_page.rows(audit), description=text)
 
 
 async def show_health(fleet: str, chains: Iterable[ChainHealth]) -> None:

@@ -157,6 +157,26 @@ def diagnose(
 
 
 @app.command()
+def audit(
+    fleet_file: FleetFile,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the audit as JSON.")] = False,
+    sarif_file: Annotated[
+        Path | None, typer.Option("--sarif", metavar="FILE", help="Write it as SARIF 2.1.0; - prints it.")
+    ] = None,
+) -> None:
+    """Find what may be abused: trust in what is gone, passwords, access beyond the spec. Changes nothing.
+
+    Exit code 0: nothing was found, 2: something was, 1: an error.
+    """
+    fleet = shell.load(fleet_file)
+    from . import audit_command
+
+    if as_json and str(sarif_file) == "-":
+        shell.fail("--json and --sarif - both want standard output: give --sarif a file")
+    audit_command.run(fleet, fleet_file, as_json=as_json, sarif_file=sarif_file)
+
+
+@app.command()
 def teardown(
     fleet_file: FleetFile,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,

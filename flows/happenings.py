@@ -12,6 +12,7 @@ from typing import Any
 from prefect.events import emit_event
 
 from fleet import naming
+from fleet.audit.findings import Audit
 from fleet.changes import Plan
 from fleet.outline import headline
 from fleet.proof import Proof
@@ -28,6 +29,7 @@ class Happening(StrEnum):
     DRIFT_REPAIRED = "workload-identity.drift.repaired"
     VERIFICATION_FAILED = "workload-identity.verification.failed"
     ORPHAN_FOUND = "workload-identity.orphan.found"
+    AUDIT_FOUND = "workload-identity.audit.found"
     BUDGET_NEARLY_USED = "workload-identity.budget.nearly-used"
 
 
@@ -56,6 +58,12 @@ def proven(fleet: str, proofs: Iterable[Proof]) -> None:
     """What verification came to."""
     if broken := [str(proof) for proof in proofs if not proof.holds]:
         _emit(Happening.VERIFICATION_FAILED, fleet, broken)
+
+
+def audited(audit: Audit) -> None:
+    """What an audit found."""
+    if audit.findings:
+        _emit(Happening.AUDIT_FOUND, audit.fleet, [str(finding) for finding in audit.findings])
 
 
 def nearly_full(fleet: str, identities: Mapping[str, int]) -> None:

@@ -45,7 +45,7 @@ def flow_of(deployment: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Flow
 
 def test_every_key_is_one_that_prefect_knows() -> None:
     assert set(FILE) <= TOP_LEVEL
-    assert len(DEPLOYMENTS) == len(FILE["deployments"]) == 4
+    assert len(DEPLOYMENTS) == len(FILE["deployments"]) == 6
     for name, deployment in DEPLOYMENTS.items():
         assert set(deployment) <= OF_A_DEPLOYMENT, name
         assert set(deployment["work_pool"]) <= OF_A_WORK_POOL, name
