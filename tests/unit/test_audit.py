@@ -43,13 +43,8 @@ workloads: [{namespace: shop, service_account: web, clusters: [prod], identity: 
 )
 SOUND = Credential("c", ISSUER, "system:serviceaccount:shop:web", naming.AUDIENCE)
 WEB = Identity("web", "client-web", "principal-web", True, (SOUND,), fleet="shop")
-PROD = ClusterInventory(
-    "prod",
-    ISSUER,
-    frozenset({"shop", "default"}),
-    (Account("shop", "web", "client-web"), Account("shop", "default")),
-    (),
-)
+ACCOUNTS = (Account("shop", "web", "client-web"), Account("shop", "default"))
+PROD = ClusterInventory("prod", ISSUER, frozenset({"shop", "default"}), ACCOUNTS, ())
 GRANTED = (
     Role("principal-web", "ServicePrincipal", "Reader", VAULT_ID, False),
     Role("principal-web", "ServicePrincipal", "Key Vault Secrets User", VAULT_ID, True),
