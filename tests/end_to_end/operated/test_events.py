@@ -139,3 +139,18 @@ async def test_a_failed_verification_is_notified_and_diagnosed(desk: Desk) -> No
             "/artifacts/filter", artifacts={"flow_run_id": {"any_": [diagnosis["id"]]}, "type": {"any_": ["markdown"]}}
         )
         assert "**clock-ahead** (cluster)" in artifacts[0]["data"]
+
+
+async def test_an_audit_leaves_its_table_and_tells_what_it_found(desk: Desk) -> None:
+    await settled(desk)
+    (identity,) = [one for one in desk.cloud.simulator.simulation.azure.applications.values() if one.federated]
+    url = f"https://graph.microsoft.com/v1.0/applications/{identity.body['id']}/addPassword"
+    await desk.cloud.by_hand("POST", url, {"passwordCredential": {"displayName": "for now"}})
+    run = await desk.begun("audit/weekly")
+    state = await desk.ended(run)
+    assert (state["type"], state["name"], state["message"]) == ("COMPLETED", "Found", "1 warning")
+    event = await told(desk, Happening.AUDIT_FOUND, run)
+    assert "client secret for now" in event["payload"]["objects"][0]
+    artifacts = await desk.api.filtered("/artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}})
+    (table,) = [one for one in artifacts if one["type"] == "table"]
+    assert "WI004" in str(table["data"])
