@@ -17,11 +17,13 @@ from fleet.spec import Fleet
 from . import audit_page, auditing, shell
 
 
-def run(fleet: Fleet, fleet_file: Path, *, as_json: bool, sarif_file: Path | None) -> NoReturn:
-    """Audit a fleet, show what was found, and end the program."""
-    audit = shell.run(_audit(fleet))
+def run(fleet_file: Path | None, subscription: str, *, as_json: bool, sarif_file: Path | None) -> NoReturn:
+    """Audit a fleet, or a subscription without one, show what was found, and end the program."""
+    fleet = shell.load(fleet_file) if fleet_file is not None else None
+    audit = shell.run(_audit(fleet, subscription))
+    place = fleet_file.as_posix() if fleet_file is not None else "fleet.yaml"
     if sarif_file is not None:
-        _write(sarif_file, json.dumps(sarif(audit, fleet_file.as_posix(), version("workload-identity")), indent=2))
+        _write(sarif_file, json.dumps(sarif(audit, place, version("workload-identity")), indent=2))
     if as_json:
         typer.echo(audit.model_dump_json(indent=2))
     elif str(sarif_file) != "-":
@@ -29,8 +31,10 @@ def run(fleet: Fleet, fleet_file: Path, *, as_json: bool, sarif_file: Path | Non
     raise SystemExit(shell.EXIT_CHANGES if audit.findings else shell.EXIT_OK)
 
 
-async def _audit(fleet: Fleet) -> Audit:
+async def _audit(fleet: Fleet | None, subscription: str) -> Audit:
     async with open_clients() as clients:
+        if fleet is None:
+            return await auditing.of_subscription(clients, subscription)
         return await auditing.of_fleet(clients, fleet)
 
 

@@ -158,7 +158,8 @@ def diagnose(
 
 @app.command()
 def audit(
-    fleet_file: FleetFile,
+    fleet_file: Annotated[Path | None, typer.Argument(metavar="[FLEET]", help="As with plan.")] = None,
+    subscription: Annotated[str, typer.Option(metavar="NAME", help="Where there are several, and no FLEET.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the audit as JSON.")] = False,
     sarif_file: Annotated[
         Path | None, typer.Option("--sarif", metavar="FILE", help="Write it as SARIF 2.1.0; - prints it.")
@@ -166,14 +167,13 @@ def audit(
 ) -> None:
     """Find what may be abused: trust in what is gone, passwords, access beyond the spec. Changes nothing.
 
-    Exit code 0: nothing was found, 2: something was, 1: an error.
+    Of a fleet, or without FLEET of a whole subscription. Exit code 0: nothing was found, 2: something was, 1: an error.
     """
-    fleet = shell.load(fleet_file)
     from . import audit_command
 
     if as_json and str(sarif_file) == "-":
         shell.fail("--json and --sarif - both want standard output: give --sarif a file")
-    audit_command.run(fleet, fleet_file, as_json=as_json, sarif_file=sarif_file)
+    audit_command.run(fleet_file, subscription, as_json=as_json, sarif_file=sarif_file)
 
 
 @app.command()

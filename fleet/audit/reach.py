@@ -12,10 +12,10 @@ from .inventory import Identity, Inventory, Role, VaultInventory
 _READS = frozenset({"get", "all"})
 
 
-def judge_access(fleet: Fleet, inventory: Inventory) -> Iterator[AuditFinding]:
+def judge_access(fleet: Fleet | None, inventory: Inventory) -> Iterator[AuditFinding]:
     """Both of them."""
     for identity in inventory.identities:
-        if identity.fleet == fleet.name and identity.principal_id:
+        if fleet is not None and identity.fleet == fleet.name and identity.principal_id:
             yield from _wider(fleet, inventory, identity)
     yield from _idle(fleet, inventory)
 
@@ -64,12 +64,13 @@ def _roles(fleet: Fleet, identity: str) -> Iterator[tuple[str, str]]:
             yield vault.name.lower(), "Key Vault Secrets User"
 
 
-def _idle(fleet: Fleet, inventory: Inventory) -> Iterator[AuditFinding]:
+def _idle(fleet: Fleet | None, inventory: Inventory) -> Iterator[AuditFinding]:
     """Identities that may read a fleet's vault, and that no ServiceAccount is annotated with."""
     if any(cluster.accounts is None for cluster in inventory.clusters):
         return  # whoever is not seen may be used where we cannot look
     used = {account.client_id for cluster in inventory.clusters for account in cluster.accounts or ()}
-    ours = {vault.name.lower() for vault in fleet.vaults}
+    vaults = fleet.vaults if fleet is not None else inventory.vaults
+    ours = {vault.name.lower() for vault in vaults}
     for identity in inventory.identities:
         if identity.client_id in used or identity.principal_id in ("", inventory.operator_id):
             continue
@@ -77,7 +78,7 @@ def _idle(fleet: Fleet, inventory: Inventory) -> Iterator[AuditFinding]:
             if vault.name.lower() in ours and (how := _reads(inventory, vault, identity.principal_id)):
                 yield AuditFinding(
                     rule=Rule.VAULT_READ_BY_IDLE,
-                    level=Level.WARNING if identity.credentials or identity.fleet == fleet.name else Level.NOTE,
+                    level=Level.WARNING if identity.credentials or identity.fleet is not None else Level.NOTE,
                     where=f"vault {vault.name}/identity {identity.name}",
                     what=f"it may read the vault's secrets by {how}, and no ServiceAccount of these clusters is its",
                     advice="take its access away, if nothing else uses it",

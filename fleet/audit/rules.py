@@ -21,8 +21,8 @@ _ACTING = {
 }
 
 
-def audit(fleet: Fleet, inventory: Inventory) -> Audit:
-    """Everything that is found, the worst first."""
+def audit(fleet: Fleet | None, inventory: Inventory) -> Audit:
+    """Everything that is found, the worst first; without a fleet, all but what is beyond its spec."""
     found = [
         *(finding for identity in inventory.identities for finding in _trust(fleet, inventory, identity)),
         *(finding for identity in inventory.identities for finding in _passwords(inventory, identity)),
@@ -33,13 +33,15 @@ def audit(fleet: Fleet, inventory: Inventory) -> Audit:
     order = list(Level)
     ordered = sorted(found, key=lambda finding: (order.index(finding.level), finding.rule, finding.where))
     not_seen = tuple(str(one) for one in inventory.not_seen)
-    return Audit(fleet=fleet.name, findings=tuple(ordered), not_seen=not_seen)
+    return Audit(
+        fleet=fleet.name if fleet is not None else "the subscription", findings=tuple(ordered), not_seen=not_seen
+    )
 
 
-def _trust(fleet: Fleet, inventory: Inventory, identity: Identity) -> Iterator[AuditFinding]:
+def _trust(fleet: Fleet | None, inventory: Inventory, identity: Identity) -> Iterator[AuditFinding]:
     """Credentials for ServiceAccounts whose issuer, namespace or account is not there."""
     by_issuer = {cluster.issuer: cluster for cluster in inventory.clusters if cluster.issuer}
-    ours = identity.fleet == fleet.name
+    ours = fleet is not None and identity.fleet == fleet.name
     for credential in identity.credentials:
         told = codes.read(credential.subject)
         if naming.subject(told.namespace, told.service_account) != credential.subject:

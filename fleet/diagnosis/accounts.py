@@ -65,6 +65,11 @@ def _whose(evidence: Evidence, value: str, meant: str) -> tuple[str, str]:
         return "client-id-space", "its client id begins or ends with white space, and is nobody's that way"
     if meant and (way := difference(meant, value)) and way.kind != "other":
         return "client-id-letter", f"its client id is not to the letter that of the identity: {way.told}"
+    if evidence.foreign_tenant:
+        return "client-id-foreign", (
+            f"its client id is of an application of tenant {evidence.foreign_tenant}: only that tenant can let it "
+            "trust this cluster"
+        )
     if evidence.principal_of:
         return "client-id-object", "its client id is an object id: the application's client id (appId) is another"
     if evidence.annotated is not None:

@@ -229,6 +229,8 @@ class Evidence:
     """Whether the identity is among the tenant's deleted applications."""
     principal_of: str = ""
     """The client id of the principal whose object id the ServiceAccount is annotated with."""
+    foreign_tenant: str = ""
+    """The tenant of the application that the ServiceAccount is annotated with, where only its principal is in ours."""
     exchanges: tuple[Attempt, ...] = ()
     """The token exchanged at Entra, again and again, as the identity that is meant."""
     vault: VaultEvidence | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from fleet.audit.inventory import (
 )
 from fleet.diagnosis.accounts import CLIENT_ID
 from fleet.diagnosis.evidence import annotations_of
-from fleet.spec import Cluster, Fleet
+from fleet.spec import Cluster
 from tasks import applications
 from tasks.evidence import directory, issuers, vault
 from tasks.evidence.asked import aks_clusters
@@ -47,8 +47,9 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 class Looking:
     """One audit's look at the world."""
 
-    def __init__(self, clients: Clients, fleet: Fleet) -> None:
-        self._clients, self._fleet = clients, fleet
+    def __init__(self, clients: Clients, clusters: Sequence[Cluster]) -> None:
+        """``clusters`` are those of a fleet; the subscription's others are looked at as well."""
+        self._clients, self._ours = clients, clusters
         self._not_seen: list[NotSeen] = []
 
     async def inventory(self) -> Inventory:
@@ -87,8 +88,8 @@ class Looking:
         """The fleet's clusters and the subscription's others, each with its issuer."""
         listed = await self._seen("the subscription's AKS clusters", lambda: aks_clusters(self._clients)) or []
         issuer_of = {(one.name, one.resource_group): issuer for one, issuer in listed}
-        ours = [(one, one.issuer or issuer_of.get((one.name, one.resource_group), "")) for one in self._fleet.clusters]
-        names = {one.name for one in self._fleet.clusters}
+        ours = [(one, one.issuer or issuer_of.get((one.name, one.resource_group), "")) for one in self._ours]
+        names = {one.name for one in self._ours}
         return ours + [(one, issuer) for one, issuer in listed if one.name not in names]
 
     async def _applications(self) -> list[Identity]:

@@ -53,6 +53,15 @@ async def trusting(clients: Clients, issuer: str, subject: str) -> IdentityEvide
     return next((one for one in found if any(trusts(credential) for credential in one.credentials)), None)
 
 
+async def foreign_tenant(clients: Clients, client_id: str) -> str:
+    """The tenant whose application this is, where ours has its service principal only; '' for none such."""
+    if not _GUID.fullmatch(client_id):
+        return ""
+    principal = await _get(clients, f"/servicePrincipals(appId='{client_id}')")
+    owner = str((principal or {}).get("appOwnerOrganizationId") or "")
+    return owner if owner != clients.tenant_id else ""
+
+
 async def principal_of(clients: Clients, object_id: str) -> str:
     """The client id of the service principal or application of this object id; '' where there is none."""
     if not _GUID.fullmatch(object_id):

@@ -205,11 +205,13 @@ class _Look:
             if meant is None and not question.identity:
                 seen = replace(seen, meant=await self._trusting(seen))
             if annotated is None and client_id:
-                binned, principal = await asyncio.gather(
+                binned, principal, foreign = await asyncio.gather(
                     self._gatherer.once("bin", lambda: directory.deleted(clients)),
                     directory.principal_of(clients, client_id),
+                    directory.foreign_tenant(clients, client_id),
                 )
-                seen = replace(seen, binned=bool(binned & {client_id, question.client_id}), principal_of=principal)
+                is_binned = bool(binned & {client_id, question.client_id})
+                seen = replace(seen, binned=is_binned, principal_of=principal, foreign_tenant=foreign)
             return seen
 
         return await self._seen(Link.IDENTITY, everything) or evidence

@@ -121,3 +121,10 @@ async def test_both_formats_do_not_go_to_one_place(audits: Audits) -> None:
     finished = await audits.terminal.run("audit", DEMO_FLEET, "--json", "--sarif", "-")
     assert finished.code == MISTAKE
     assert "give --sarif a file" in finished.err
+
+
+async def test_a_subscription_is_audited_without_a_fleet_file(audits: Audits) -> None:
+    finished = await audits.terminal.run("audit", "--json")
+    assert finished.code == FOUND, finished.text
+    found = json.loads(finished.out)["findings"]
+    assert {one["rule"] for one in found} == {"WI001", "WI002", "WI003", "WI004", "WI006", "WI008"}

@@ -125,3 +125,14 @@ async def test_an_identity_that_trusts_no_cluster_of_ours_says_whom_it_trusts(wh
     await break_(whole.simulator.simulation, "issuer-other", "")
     with pytest.raises(NothingToDiagnoseError, match="It trusts system:serviceaccount:sysadminas-demo"):
         await asked(whole, ask)
+
+
+async def test_an_application_of_another_tenant_is_told_from_one_of_nobody(whole: Cloud) -> None:
+    """It was consented to here, so that only its service principal is."""
+    chain = find(whole.simulator.simulation, "")
+    tenant = "99999999-9999-4999-8999-999999999999"
+    chain.principal.body["appOwnerOrganizationId"] = tenant
+    del whole.simulator.simulation.azure.applications[chain.identity.body["id"]]
+    (report,) = await asked(whole, ACCOUNT)
+    assert "client-id-foreign" in names(report)
+    assert tenant in str(report.causes)
