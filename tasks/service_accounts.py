@@ -12,10 +12,8 @@ from fleet.changes import Change
 from fleet.observed import Found, Observation
 from fleet.resources import Namespace, ServiceAccount
 from fleet.spec import Cluster, Fleet
+from fleet.webhook_contract import CLIENT_ID, TENANT_ID, TOKEN_EXPIRATION
 
-CLIENT_ID = "azure.workload.identity/client-id"
-TENANT_ID = "azure.workload.identity/tenant-id"
-TOKEN_EXPIRATION = "azure.workload.identity/service-account-token-expiration"
 _MADE_BY_CLUSTER = frozenset({"Event", "Endpoints", "EndpointSlice", "Lease"})
 _IN_EVERY_NAMESPACE = frozenset({("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")})
 _TOKEN_OF = "kubernetes.io/service-account.name"

@@ -15,20 +15,15 @@ from fleet.changes import Change
 from fleet.observed import Found, Observation
 from fleet.resources import Webhook
 from fleet.spec import Cluster, Fleet, WebhookDelivery
+from fleet.webhook_contract import ADDON_NAMESPACE, CHART_NAMESPACE, CONFIGURATION, MANAGER, SYSTEM_LABEL, USE
 
-USE_LABEL = "azure.workload.identity/use"
-CONFIGURATION = "azure-wi-webhook-mutating-webhook-configuration"
 _WEBHOOK = "mutation.azure-workload-identity.io"
-_SYSTEM_LABEL = "azure-workload-identity.io/system=true"
-_ADDON_NAMESPACE = "kube-system"
 
 CHART = "workload-identity-webhook"
 RELEASE = "workload-identity-webhook"
 REPOSITORY = "https://azure.github.io/azure-workload-identity/charts"
-CHART_NAMESPACE = "azure-workload-identity-system"
 INSTALLED = "workload-identity.io/installed-chart"
 """Annotates the webhook's Deployment with the version whose installation came to its end: spares a look at Helm."""
-MANAGER = "azure-wi-webhook-controller-manager"
 
 
 async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observation:  # noqa: ARG001
@@ -52,7 +47,7 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observati
             if not deployments:
                 return Observation()
     namespace = configured_namespace(configuration) or namespaces[0]
-    delivery = WebhookDelivery.ADDON if namespace == _ADDON_NAMESPACE else WebhookDelivery.CHART
+    delivery = WebhookDelivery.ADDON if namespace == ADDON_NAMESPACE else WebhookDelivery.CHART
     webhook = Webhook(
         cluster=cluster.name,
         delivery=delivery,
@@ -83,7 +78,7 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
         answer = await _answer(kubernetes)
         return (answer.serving and answer.tenant_id == wanted.tenant_id) or None
 
-    where = _ADDON_NAMESPACE if wanted.delivery is WebhookDelivery.ADDON else CHART_NAMESPACE
+    where = ADDON_NAMESPACE if wanted.delivery is WebhookDelivery.ADDON else CHART_NAMESPACE
     await clients.patience.until(
         f"the webhook of cluster {wanted.cluster} to answer",
         serving,
@@ -121,7 +116,7 @@ def probe_pod(service_account: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"generateName": "workload-identity-probe-", "labels": {USE_LABEL: "true"}},
+        "metadata": {"generateName": "workload-identity-probe-", "labels": {USE: "true"}},
         "spec": {
             "serviceAccountName": service_account,
             "containers": [container],
@@ -156,7 +151,7 @@ def _release(item: dict[str, Any]) -> tuple[str | None, str | None]:
 
 async def systems(kubernetes: Kubernetes) -> list[dict[str, Any]]:
     """The Deployments of the webhook, wherever it is installed."""
-    return await kubernetes.list(path_of("Deployment"), labelSelector=_SYSTEM_LABEL)
+    return await kubernetes.list(path_of("Deployment"), labelSelector=SYSTEM_LABEL)
 
 
 def configured_namespace(configuration: dict[str, Any] | None) -> str | None:

@@ -13,11 +13,10 @@ from fleet.changes import Change
 from fleet.observed import Found, Observation
 from fleet.resources import Deployment
 from fleet.spec import Cluster, Container, Fleet
+from fleet.webhook_contract import SKIP_CONTAINERS, USE
 
 from .service_accounts import is_ours, labelled
-from .webhook import USE_LABEL
 
-SKIP_CONTAINERS = "azure.workload.identity/skip-containers"
 _APP_LABEL = "app.kubernetes.io/name"
 _FEW = 10
 
@@ -96,7 +95,7 @@ def _found_value(cluster: str, item: dict[str, Any]) -> Deployment:
         containers=tuple(_container(container) for container in pod["containers"]),
         replicas=item["spec"].get("replicas", 1),
         skip_containers=(metadata.get("annotations") or {}).get(SKIP_CONTAINERS),
-        use=(metadata.get("labels") or {}).get(USE_LABEL),
+        use=(metadata.get("labels") or {}).get(USE),
         owner=ownership.owner_by_labels(item["metadata"].get("labels")),
     )
 
@@ -114,7 +113,7 @@ def _manifest(fleet: Fleet, wanted: Deployment, there: dict[str, Any] | None) ->
     selector = there["spec"]["selector"] if there is not None else {"matchLabels": {_APP_LABEL: wanted.name}}
     labels = dict(selector.get("matchLabels") or {})
     template: dict[str, Any] = {
-        "metadata": {"labels": {**labels, USE_LABEL: wanted.use}},
+        "metadata": {"labels": {**labels, USE: wanted.use}},
         "spec": {
             "serviceAccountName": wanted.service_account,
             "containers": [_container_manifest(container) for container in wanted.containers],

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fleet.webhook_contract import CLIENT_ID, LONGEST_TOKEN, SHORTEST_TOKEN, TENANT_ID, TOKEN_EXPIRATION
+
 from .difference import difference, shown
 from .evidence import Evidence, annotations_of
 from .report import Cause, Link
 
-CLIENT_ID = "azure.workload.identity/client-id"
-TENANT_ID = "azure.workload.identity/tenant-id"
-EXPIRATION = "azure.workload.identity/service-account-token-expiration"
-SHORTEST, LONGEST = 3600, 86400
-"""Seconds between which a token's life must be, else the webhook denies the pod (its source, v1.6)."""
 NEW_SECONDS = 900.0
 """For so long after an identity was made, a copy of the directory that does not know it is no wonder."""
 _BY_HAND = ("kubectl",)
@@ -35,7 +32,7 @@ def judge(evidence: Evidence) -> Iterator[Cause]:
         return
     yield from _client_id(where, evidence)
     yield from _tenant_id(where, evidence)
-    yield from expiration(where, Link.ACCOUNT, evidence.account, _annotate(evidence, f"{EXPIRATION}=3600"))
+    yield from expiration(where, Link.ACCOUNT, evidence.account, _annotate(evidence, f"{TOKEN_EXPIRATION}=3600"))
 
 
 def _client_id(where: str, evidence: Evidence) -> Iterator[Cause]:
@@ -128,7 +125,7 @@ def _tenant_id(where: str, evidence: Evidence) -> Iterator[Cause]:
 
 def expiration(where: str, link: Link, item: dict[str, object], mend: str) -> Iterator[Cause]:
     """What is wrong with the life that a ServiceAccount or a pod asks for its tokens; pods are denied over it."""
-    value = annotations_of(item).get(EXPIRATION)
+    value = annotations_of(item).get(TOKEN_EXPIRATION)
     if not value:
         return
     try:
@@ -139,10 +136,12 @@ def expiration(where: str, link: Link, item: dict[str, object], mend: str) -> It
             f"it asks for tokens that live for {shown(value)}, which is no number of seconds",
         )
     else:
-        if SHORTEST <= seconds <= LONGEST:
+        if SHORTEST_TOKEN <= seconds <= LONGEST_TOKEN:
             return
-        name = "expiration-short" if seconds < SHORTEST else "expiration-long"
-        what = f"it asks for tokens that live for {seconds} s, and the webhook takes {SHORTEST} to {LONGEST} s"
+        name = "expiration-short" if seconds < SHORTEST_TOKEN else "expiration-long"
+        what = (
+            f"it asks for tokens that live for {seconds} s, and the webhook takes {SHORTEST_TOKEN} to {LONGEST_TOKEN} s"
+        )
     yield Cause(name=name, link=link, where=where, what=f"{what}: its pods are denied", mend=mend)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .accounts import CLIENT_ID, NEW_SECONDS, annotated_seconds_ago, is_new
+from fleet.webhook_contract import CLIENT_ID
+
+from .accounts import NEW_SECONDS, annotated_seconds_ago, is_new
 from .evidence import Evidence, annotations_of
 from .report import Cause, Link
 

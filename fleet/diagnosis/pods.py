@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from .accounts import CLIENT_ID, expiration
+from fleet.webhook_contract import CLIENT_ID, SKIP_CONTAINERS, USE
+
+from .accounts import expiration
 from .evidence import Evidence, Json, annotations_of, labels_of
 from .report import Cause, Link
 
-USE = "azure.workload.identity/use"
-SKIP = "azure.workload.identity/skip-containers"
 INJECTED = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
 _ENDED = ("Succeeded", "Failed")
 
@@ -112,9 +112,12 @@ def _template(evidence: Evidence, where: str, template: Json) -> Iterator[Cause]
             name="containers-skipped",
             link=Link.WORKLOAD,
             where=where,
-            what=f"its annotation {SKIP} names every container, so that none is given the identity",
-            evidence=(f"{SKIP}: {annotations_of(template)[SKIP]}", f"containers: {', '.join(containers)}"),
-            mend=f'{patch}{{"metadata":{{"annotations":{{"{SKIP}":null}}}}}}}}}}\'',
+            what=f"its annotation {SKIP_CONTAINERS} names every container, so that none is given the identity",
+            evidence=(
+                f"{SKIP_CONTAINERS}: {annotations_of(template)[SKIP_CONTAINERS]}",
+                f"containers: {', '.join(containers)}",
+            ),
+            mend=f'{patch}{{"metadata":{{"annotations":{{"{SKIP_CONTAINERS}":null}}}}}}}}}}\'',
         )
     yield from expiration(where, Link.WORKLOAD, template, "set it to 3600 to 86400 in the pod's annotations")
 
@@ -134,7 +137,7 @@ def _unlabelled(evidence: Evidence, where: str, value: str | None, mend: str) ->
 
 
 def _skipped(template: Json) -> set[str]:
-    return {name.strip() for name in annotations_of(template).get(SKIP, "").split(";") if name.strip()}
+    return {name.strip() for name in annotations_of(template).get(SKIP_CONTAINERS, "").split(";") if name.strip()}
 
 
 def _stale(evidence: Evidence, pod: Json, owner: str | None) -> Iterator[Cause]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .accounts import EXPIRATION, TENANT_ID
+from fleet.webhook_contract import CONFIGURATION, MANAGER, TENANT_ID, TOKEN_EXPIRATION
+
 from .evidence import Evidence, WebhookEvidence, annotations_of
 from .report import Cause, Link
 
-CONFIGURATION = "azure-wi-webhook-mutating-webhook-configuration"
-MANAGER = "azure-wi-webhook-controller-manager"
-_ADDON_NAMESPACE = "kube-system"
 _UNTRUSTED = re.compile(r"x509|certificate", re.IGNORECASE)
 _NOBODY = re.compile(r"no endpoints|connection refused|deadline exceeded|failed calling webhook", re.IGNORECASE)
 
@@ -100,7 +98,7 @@ def _tenant(where: str, evidence: Evidence, webhook: WebhookEvidence) -> Iterato
 def _passed_by(where: str, evidence: Evidence, webhook: WebhookEvidence) -> Iterator[Cause]:
     if webhook.admitted is None or "AZURE_FEDERATED_TOKEN_FILE" in _environment(webhook):
         return
-    if webhook.authority_problem or EXPIRATION in webhook.refusal:
+    if webhook.authority_problem or TOKEN_EXPIRATION in webhook.refusal:
         return
     yield Cause(
         name="webhook-passed-by",

@@ -22,9 +22,9 @@ from fleet.audit.inventory import (
     Role,
     VaultInventory,
 )
-from fleet.diagnosis.accounts import CLIENT_ID
 from fleet.diagnosis.evidence import annotations_of
 from fleet.spec import Cluster
+from fleet.webhook_contract import CLIENT_ID
 from tasks import applications
 from tasks.evidence import directory, issuers, vault
 from tasks.evidence.asked import aks_clusters

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from clients.errors import UNREACHABLE, CloudError
 from clients.kubernetes import Kubernetes
 from clients.session import Clients
-from fleet.diagnosis.accounts import CLIENT_ID
 from fleet.diagnosis.evidence import (
     Attempt,
     ClusterEvidence,
@@ -26,6 +25,7 @@ from fleet.diagnosis.evidence import (
 )
 from fleet.diagnosis.report import Link
 from fleet.spec import Cluster
+from fleet.webhook_contract import CLIENT_ID
 
 from . import directory, inside, issuers, mentions, using, vault
 

@@ -14,9 +14,8 @@ from clients.errors import CloudError, Missing
 from clients.kubernetes import Kubernetes, path_of
 from fleet import naming
 from fleet.diagnosis.evidence import Token, WebhookEvidence
-from tasks.webhook import CONFIGURATION, MANAGER, configured_namespace, probe_pod, systems
-
-_CONFIG_MAP = "azure-wi-webhook-config"
+from fleet.webhook_contract import CONFIG_MAP, CONFIGURATION, MANAGER
+from tasks.webhook import configured_namespace, probe_pod, systems
 
 Json = dict[str, Any]
 
@@ -92,7 +91,7 @@ async def _tenant_id(kubernetes: Kubernetes, namespace: str | None) -> str | Non
     if namespace is None:
         return None
     try:
-        data = (await kubernetes.get(path_of("ConfigMap", namespace, _CONFIG_MAP))).get("data") or {}
+        data = (await kubernetes.get(path_of("ConfigMap", namespace, CONFIG_MAP))).get("data") or {}
     except CloudError:
         return None
     tenant_id: str | None = data.get("AZURE_TENANT_ID")
