@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
+import math
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-from clients.waiting import Patience
 from fleet.files import load
 from fleet.observed import Observed
 from fleet.plan import plan
@@ -20,15 +17,8 @@ from fleet.spec import Fleet
 from tasks import verification
 from tests.carrying_out import carry_out
 from tests.conftest import Cloud, running_cloud
+from tests.hurried import hurried
 from tests.integration.chain.test_partial_teardown import FLEET, two_clusters
-
-_SLEPT: ContextVar[float] = ContextVar("_SLEPT", default=0.0)
-
-
-async def sleep(seconds: float) -> None:
-    """Only turns the clock, each task's own."""
-    _SLEPT.set(_SLEPT.get() + seconds)
-    await asyncio.sleep(0)
 
 
 def unreachable(cloud: Cloud) -> None:
@@ -87,7 +77,7 @@ async def proven(cloud: Cloud, fleet: Fleet, observed: Observed) -> tuple[set[st
 async def test_its_own_workloads_are_held_and_all_others_are_set_up_and_proven(tmp_path: Path, name: str) -> None:
     trouble, fleet = TROUBLES[name], load(yaml.safe_dump(FLEET))
     async with running_cloud(tmp_path / "simulator", cloud=two_clusters()) as cloud:
-        cloud.patience = Patience(sleep=sleep, now=_SLEPT.get, random=random.Random(0))
+        cloud.patience = hurried(math.inf)
         trouble.make(cloud)
         planned = plan(fleet, await cloud.observe(fleet))
         assert {hold.key for hold in planned.holds if trouble.why in hold.reason} == trouble.held

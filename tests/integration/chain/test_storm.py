@@ -6,19 +6,16 @@ count what they have paused, in the cloud's seconds: how busy this machine is do
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections import Counter
-from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
 
-from clients.waiting import Patience
 from fleet.files import load
 from simulator.weather import STORM
 from tasks import verification
 from tests.conftest import Cloud, running_cloud
+from tests.hurried import hurried
 
 WIDE = Path(__file__).parent / "wide.yaml"
 FASTER = 400.0
@@ -27,19 +24,6 @@ SEEDS = 50
 EVERY_TIME = 10
 """Seeds that every run of the tests tries; make storm tries all."""
 PASSES = 2
-
-
-PAUSED: ContextVar[float] = ContextVar("PAUSED", default=0.0)
-"""The cloud's seconds that the current task has slept."""
-
-
-async def pause(seconds: float) -> None:
-    PAUSED.set(PAUSED.get() + seconds)
-    await asyncio.sleep(seconds / FASTER)
-
-
-def at_the_clouds_pace(seed: int) -> Patience:
-    return Patience(sleep=pause, now=PAUSED.get, random=random.Random(seed))
 
 
 def duplicates(cloud: Cloud) -> list[str]:
@@ -64,7 +48,7 @@ def duplicates(cloud: Cloud) -> list[str]:
 async def test_a_reconcile_in_a_storm_ends_right(tmp_path: Path, seed: int) -> None:
     fleet = load(WIDE.read_text(encoding="utf-8"))
     async with running_cloud(tmp_path, dials=STORM, speed=FASTER, seed=seed) as cloud:
-        cloud.patience = at_the_clouds_pace(seed)
+        cloud.patience = hurried(FASTER, seed)
         for _ in range(PASSES):
             await cloud.apply(fleet)
         observed = await cloud.observe(fleet)
