@@ -24,53 +24,61 @@ AZURITE = Path(os.environ.get("WORKLOAD_IDENTITY_CLIENTS", ROOT / ".state" / "cl
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Of every Azurite, as its documentation says."""
+QUIET = ("--silent", "--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck")
 BLOCK = "azure-blob-results/workload-identity"
 
 
 @dataclass
 class Storage:
-    """An Azurite with a container of results."""
+    """An Azurite with a container of results: signed in to by its key, or as the operator, which takes https."""
 
-    folder: Path
+    bundle: Path
+    by_key: bool
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/{ACCOUNT}/results"
+        return f"{'http://127.0.0.1' if self.by_key else 'https://localhost'}:{self.port}/{ACCOUNT}/results"
 
     @property
     def connection_string(self) -> str:
         account = self.url.rpartition("/")[0]
-        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={account};"
+        return f"AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={account};"
 
     def contents(self) -> dict[str, bytes]:
         """All blobs."""
-        with ContainerClient.from_connection_string(self.connection_string, "results") as container:
+        trust = {"connection_verify": str(self.bundle)}
+        with ContainerClient.from_connection_string(self.connection_string, "results", **trust) as container:
             return {name: container.download_blob(name).readall() for name in container.list_blob_names()}
 
     def answers(self) -> bool:
         """Whether it is there, even to refuse."""
         try:
-            return httpx.get(self.url, timeout=5, trust_env=False).status_code > 0
+            return httpx.get(self.url, timeout=5, trust_env=False, verify=False).status_code > 0
         except httpx.HTTPError:
             return False
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
+@pytest.fixture(params=["by its key", "as the operator"])
+def storage(request: pytest.FixtureRequest, cloud: Cloud, tmp_path: Path) -> Iterator[Storage]:
     program = AZURITE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     assert program.exists(), "there is no Azurite: make many-machines installs it"
-    storage, log = Storage(tmp_path), tmp_path / "azurite.log"
-    quiet = ("--silent", "--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck")
-    command = ("node", program, "--blobHost", "127.0.0.1", "--blobPort", str(storage.port), *quiet)
+    authority = cloud.simulator.simulation.authority
+    storage, log = Storage(authority.bundle, request.param == "by its key"), tmp_path / "azurite.log"
+    command = ["node", program, "--blobHost", "127.0.0.1", "--blobPort", str(storage.port), *QUIET]
+    if not storage.by_key:
+        for name, pem in zip(("cert", "key"), authority.issue("localhost", server=True), strict=True):
+            (tmp_path / name).write_bytes(pem)
+            command += [f"--{name}", tmp_path / name]
+        command += ["--oauth", "basic"]
     with ExitStack() as ending:
         storage.process = ending.enter_context(running(command, log, inherited()))
         until(storage.answers, "Azurite", storage.process, log)
         yield storage
 
 
-async def saved(terminal: Terminal, prefect: PrefectApi, url: str, connection_string: str) -> tuple[int, str]:
+async def saved(terminal: Terminal, prefect: PrefectApi, url: str, connection_string: str | None) -> tuple[int, str]:
     """Exit code and last words of ``python -m deployments.results``."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deployments.results", url),
@@ -94,7 +102,8 @@ async def test_what_one_machine_keeps_there_another_goes_on_with(
     storage: Storage, cloud: Cloud, home: Path, prefect: PrefectApi, tmp_path: Path
 ) -> None:
     one, other = (machine(cloud, home, tmp_path / name) for name in ("one", "other"))
-    assert await saved(Terminal(cloud, home), prefect, storage.url, storage.connection_string) == (
+    secret = storage.connection_string if storage.by_key else None
+    assert await saved(Terminal(cloud, home), prefect, storage.url, secret) == (
         0,
         f"PREFECT_DEFAULT_RESULT_STORAGE_BLOCK={BLOCK}\n",
     )
