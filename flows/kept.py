@@ -11,7 +11,7 @@ from prefect.results import aget_default_result_storage
 from fleet.naming import slug
 from fleet.spec import Model
 
-from .blob_results import AzureBlobResults  # also for Prefect, which finds a block's class once it is imported
+from . import blob_results  # noqa: F401 - Prefect finds the class of a block once it is imported
 
 
 class StorageError(Exception):
@@ -58,16 +58,15 @@ async def remove(name: str, fleet: str) -> None:
     storage = await aget_default_result_storage()
     if isinstance(storage, LocalFileSystem) and storage.basepath:
         (Path(storage.basepath).expanduser() / _path(name, fleet)).unlink(missing_ok=True)
-    elif isinstance(storage, AzureBlobResults):
-        await storage.delete_path(_path(name, fleet))
+    elif (delete := getattr(storage, "delete_path", None)) is not None:  # Azure's, whose class may be loaded twice
+        await delete(_path(name, fleet))
     else:
         await storage.write_path(_path(name, fleet), b"")
 
 
 def _place(storage: WritableFileSystem) -> str:
-    if isinstance(storage, AzureBlobResults):
-        return storage.container_url
-    return str(getattr(storage, "basepath", None) or type(storage).__name__)
+    named = getattr(storage, "basepath", None) or getattr(storage, "container_url", None)
+    return str(named or type(storage).__name__)
 
 
 def _path(name: str, fleet: str) -> str:
