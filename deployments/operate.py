@@ -27,6 +27,11 @@ _PREFECT = (sys.executable, "-m", "prefect")
 _STOP_SECONDS = 30.0
 """How long the workers may take to end what they run."""
 _LOOK_EVERY = 0.5
+_POOLS_LOOKED_FOR_EVERY = 5.0
+_POOL_LOST = (
+    "the work pool {} is gone: somebody has deleted it, and nothing would run any more. Operate again: that makes it "
+    "anew, and deploys"
+)
 
 
 class OperatingError(Exception):
@@ -76,8 +81,14 @@ def _operate(ui: str) -> int:
     workers = [_worker(pool) for pool in pools]
     try:
         _tell(f"Operating: {ui}/deployments    Ctrl-C ends it.")
+        looked = time.monotonic()
         while all(worker.poll() is None for worker in workers):
             time.sleep(_LOOK_EVERY)
+            if time.monotonic() - looked > _POOLS_LOOKED_FOR_EVERY:
+                if lost := _lost(pools):
+                    print(_POOL_LOST.format(lost), file=sys.stderr, flush=True)  # ending may take a while
+                    return 1
+                looked = time.monotonic()
         return next(worker.returncode for worker in workers if worker.returncode is not None)
     finally:
         _end(workers)
@@ -100,6 +111,23 @@ async def _make_pools(names: Iterable[str]) -> None:
                 await client.read_work_pool(name)
             except ObjectNotFound:
                 await client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+
+
+def _lost(pools: Iterable[str]) -> str | None:
+    """A pool that somebody has deleted: its worker waits for runs in silence, and they for a worker, for ever."""
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client:
+        for pool in pools:
+            try:
+                client.read_work_pool(pool)
+            except ObjectNotFound:
+                return pool
+            except httpx.HTTPError:
+                return None  # a server that is busy for a moment says nothing about its pools
+    return None
 
 
 def _worker(pool: str) -> subprocess.Popen[bytes]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-from prefect.filesystems import LocalFileSystem
+from prefect.filesystems import LocalFileSystem, WritableFileSystem
 from prefect.results import aget_default_result_storage
 
 from fleet.naming import slug
 from fleet.spec import Model
+
+from . import blob_results  # noqa: F401 - Prefect finds the class of a block once it is imported
 
 
 class StorageError(Exception):
     """Nothing can be kept where Prefect keeps results. The text is for the user."""
 
     def __init__(self, where: str, error: Exception) -> None:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        told = str(error).partition("\n")[0]  # SDKs tell headers and request ids on more lines
+        reason = getattr(error, "strerror", None) or told or type(error).__name__
         super().__init__(
             f"results cannot be kept in {where}: {reason}. Make room or access there, or name another place: "
             "PREFECT_RESULTS_LOCAL_STORAGE_PATH, or PREFECT_DEFAULT_RESULT_STORAGE_BLOCK for many machines"
@@ -47,8 +50,7 @@ async def write(document: Model, name: str, fleet: str) -> None:
     try:
         await storage.write_path(_path(name, fleet), document.model_dump_json().encode())
     except Exception as error:  # each kind of storage has errors of its own
-        where = getattr(storage, "basepath", None) or type(storage).__name__
-        raise StorageError(str(where), error) from error
+        raise StorageError(_place(storage), error) from error
 
 
 async def remove(name: str, fleet: str) -> None:
@@ -56,8 +58,15 @@ async def remove(name: str, fleet: str) -> None:
     storage = await aget_default_result_storage()
     if isinstance(storage, LocalFileSystem) and storage.basepath:
         (Path(storage.basepath).expanduser() / _path(name, fleet)).unlink(missing_ok=True)
+    elif (delete := getattr(storage, "delete_path", None)) is not None:  # Azure's, whose class may be loaded twice
+        await delete(_path(name, fleet))
     else:
         await storage.write_path(_path(name, fleet), b"")
+
+
+def _place(storage: WritableFileSystem) -> str:
+    named = getattr(storage, "basepath", None) or getattr(storage, "container_url", None)
+    return str(named or type(storage).__name__)
 
 
 def _path(name: str, fleet: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from prefect.client.schemas.objects import State
 
 from clients.errors import CloudError
@@ -43,10 +45,23 @@ def run(name: str, parameters: Mapping[str, Any], listener: Listener) -> LocalOu
     # again took a quarter of a large one.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    state = asyncio.run(attended())
+    try:
+        state = asyncio.run(attended())
+    except httpx.HTTPError as failure:
+        return LocalOutcome(None, completed=False, summary=None, error=_no_longer_kept(failure))
     run_id = str(state.state_details.flow_run_id) if state.state_details.flow_run_id else None
     summary, error = asyncio.run(_result(state))
     return LocalOutcome(run_id, state.is_completed(), summary, error)
+
+
+def _no_longer_kept(error: httpx.HTTPError) -> str:
+    """That the server itself has failed, which no state of a run can tell."""
+    reason = f"HTTP {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else str(error)
+    return (
+        f"the Prefect server {os.environ.get('PREFECT_API_URL')} can keep nothing of this run ({reason}), so it "
+        "stopped. Its log tells why; most likely its database is full, locked or read-only. Put that right and run it "
+        "again: what is done is not done again"
+    )
 
 
 async def _result(state: State[Any]) -> tuple[Summary | None, str | None]:

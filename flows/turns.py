@@ -12,15 +12,17 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from uuid import UUID
 
 import httpx
 import psutil
 from prefect import get_run_logger
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import ConcurrencyLeaseHolder
+from prefect.client.schemas.objects import ConcurrencyLeaseHolder, State
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
+from prefect.states import Crashed
 
 from fleet.spec import Model
 
@@ -54,6 +56,8 @@ class Card(Model):
 
     lease: str = ""
     run: str = ""
+    attempt: int = 0
+    """How often the run had begun: a retry of the same run is alive though the process on the card is not."""
     host: str = ""
     pid: int = 0
     born: float = 0.0
@@ -133,12 +137,20 @@ async def _taken(client: PrefectClient, limit: str, kind: str, of: str, wait: Ca
         card = await kept.read(Card, kind, of)
         if card.lease != ended and await _is_dead(client, card):
             ended = card.lease  # the next one may not have left its card yet
+            await _report_crash(client, card)
             await client.release_concurrency_slots_with_lease(UUID(card.lease))
             continue
         wait()
         await asyncio.sleep(_ASKED_EVERY)
     born = psutil.Process().create_time()
-    card = Card(lease=str(lease), run=flow_run.id or "", host=socket.gethostname(), pid=os.getpid(), born=born)
+    card = Card(
+        lease=str(lease),
+        run=flow_run.id or "",
+        attempt=flow_run.run_count or 0,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        born=born,
+    )
     try:
         await kept.write(card, kind, of)
     except BaseException:
@@ -171,6 +183,17 @@ async def _is_dead(client: PrefectClient, card: Card) -> bool:
     except (ObjectNotFound, ValueError):
         return False
     return state is not None and state.is_final()
+
+
+async def _report_crash(client: PrefectClient, card: Card) -> None:
+    """Tell Prefect that the run on the card is dead, where no worker has: it would count as running for ever."""
+    try:
+        run = await client.read_flow_run(UUID(card.run))
+    except (ObjectNotFound, ValueError):
+        return
+    if run.state is not None and run.state.is_running() and run.run_count == card.attempt:
+        crashed: State[Any] = Crashed(message=f"its process {card.pid} on {card.host} ended without a word")
+        await client.set_flow_run_state(run.id, crashed, force=True)
 
 
 async def _renewed_to_the_end(client: PrefectClient, lease: UUID) -> None:

@@ -140,9 +140,10 @@ async def running_cloud(
     cloud: str | None = None,
     snapshot: Path | None = None,
     issuer_authorities: Sequence[Path] = (),
+    clock: Clock | None = None,
 ) -> AsyncIterator[Cloud]:
     """Serve a cloud, with this process signed in to it; nothing may be asked of it that it does not know."""
-    weather = Weather(Clock(), dials, speed, seed)
+    weather = Weather(clock or Clock(), dials, speed, seed)
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("ca.pem", "ca.key"):
         (directory / name).write_bytes((_DIRECTORY / "authority" / name).read_bytes())

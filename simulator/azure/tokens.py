@@ -24,6 +24,8 @@ LIFETIME = 3599
 MANAGEMENT = "https://management.azure.com"
 GRAPH = "https://graph.microsoft.com"
 KEY_VAULT = "https://vault.azure.net"
+STORAGE = "https://storage.azure.com"
+"""Not simulated itself: Azurite takes these tokens."""
 KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630"
 """The AKS server application, audience of Entra tokens for a Kubernetes API server."""
 
@@ -35,6 +37,8 @@ _RESOURCES = {
     "00000003-0000-0000-c000-000000000000": GRAPH,
     KEY_VAULT: KEY_VAULT,
     "cfa8b339-82a2-471a-a3c9-0fc0be7a4093": KEY_VAULT,
+    STORAGE: STORAGE,
+    "e406a681-f3d4-42a8-90b6-c2b029497af1": STORAGE,
     KUBERNETES: KUBERNETES,
 }
 """The services that tokens can be asked for, under every name that each goes by."""

@@ -46,10 +46,14 @@ class Person:
         assert response.json().get("status") == "ACCEPT", response.text
 
     async def post(self, path: str, body: Any) -> httpx.Response:
-        """POST below /api; as the UI does, again while the server's SQLite is busy."""
+        """POST below /api; see :meth:`send`."""
+        return await self.send("POST", path, body)
+
+    async def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """A request below /api; as the UI does, again while the server's SQLite is busy."""
 
         async def send() -> httpx.Response | None:
-            answer = await client.post(f"{self.api.url}{path}", json=body)
+            answer = await client.request(method, f"{self.api.url}{path}", json=body)
             return answer if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE else None
 
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:

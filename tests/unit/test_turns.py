@@ -11,7 +11,7 @@ import psutil
 import pytest
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Completed, Crashed, Failed, Running
+from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Running
 
 from flows import kept, turns
 
@@ -21,13 +21,18 @@ RUN = str(uuid4())
 class Client:
     """Knows the state of one run, or no run at all."""
 
-    def __init__(self, state: State[Any] | None) -> None:
-        self._state = state
+    def __init__(self, state: State[Any] | None, attempt: int = 0) -> None:
+        self._state, self._attempt = state, attempt
+        self.told: list[State[Any]] = []
+
+    async def set_flow_run_state(self, run: Any, state: State[Any], *, force: bool) -> None:
+        assert force
+        self.told.append(state)
 
     async def read_flow_run(self, run: Any) -> FlowRun:
         if self._state is None:
             raise ObjectNotFound(RuntimeError("no such run"))
-        return FlowRun(id=run, flow_id=uuid4(), state=self._state)
+        return FlowRun(id=run, flow_id=uuid4(), state=self._state, run_count=self._attempt)
 
 
 def card(host: str, **process: Any) -> turns.Card:
@@ -50,6 +55,24 @@ async def test_a_process_on_this_host_lives_whatever_prefect_says() -> None:
 async def test_another_process_of_the_same_number_is_not_the_one_that_had_the_turn() -> None:
     mine = card(socket.gethostname(), pid=os.getpid(), born=psutil.Process().create_time() - 60)
     assert await turns._is_dead(Client(Running()), mine) is True  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("state", "attempt", "told"),
+    [
+        pytest.param(Running(), 1, True, id="killed"),
+        pytest.param(Running(), 2, False, id="at work again"),
+        pytest.param(AwaitingRetry(), 1, False, id="about to be tried again"),
+        pytest.param(Crashed(), 1, False, id="known to be dead"),
+        pytest.param(None, 1, False, id="unknown"),
+    ],
+)
+async def test_prefect_is_told_of_a_death_that_it_does_not_know(
+    state: State[Any] | None, attempt: int, told: bool
+) -> None:
+    client = Client(state, attempt)
+    await turns._report_crash(client, card("here", pid=7, attempt=1))  # type: ignore[arg-type]
+    assert [one.message for one in client.told] == ["its process 7 on here ended without a word"] * told
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ async def test_a_run_killed_when_is_finished_by_the_next_which_repeats_no_finish
         assert kept >= finished
         assert not any(TOKEN.search(content) for content in files_below(tmp_path / "tmp").values())
 
+        killed = await _at_work(prefect)
         second = await terminal.run("reconcile", DEMO_FLEET, "--json")
         assert second.code == 0, second.text
         summary: dict[str, Any] = json.loads(second.out)
@@ -76,6 +77,9 @@ async def test_a_run_killed_when_is_finished_by_the_next_which_repeats_no_finish
         assert [target for target in repeated if not re.search(interrupted, target[1])] == []
         assert await world.settle(undisturbed.state) == []
         assert (await terminal.run("plan", DEMO_FLEET)).code == 0
+
+        state = (await prefect.get(f"/flow_runs/{killed}"))["state"]
+        assert state["type"] == "CRASHED", "nobody else tells Prefect that a run of the command line was killed"
 
 
 @pytest.mark.crash
@@ -93,6 +97,12 @@ async def test_a_proof_that_was_cut_off_while_it_was_written_is_none(
         asked = [entry.path for entry in cloud.journal.entries[before:]]
         assert any(path.endswith("/serviceaccounts/sysadminas-demo-sa/token") for path in asked)
         assert len(proof.read_bytes()) == len(whole)
+
+
+async def _at_work(prefect: PrefectApi) -> str:
+    """The id of the only run that Prefect takes for running."""
+    (run,) = await prefect.filtered("/flow_runs/filter", flow_runs={"state": {"type": {"any_": ["RUNNING"]}}})
+    return str(run["id"])
 
 
 def _results(directory: Path) -> list[Any]:

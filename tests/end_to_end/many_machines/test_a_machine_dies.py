@@ -11,13 +11,13 @@ import psutil
 import pytest
 import yaml
 from conftest import CLUSTERS
-from journal import KINDS, created
 from plant import COORDINATORS, SHARD_MACHINES, SHARDS, Plant
 from processes import kill
 
 from fleet.spec import IdentityKind, VaultAuthorization
 from tests.benchmarks import fleets
 from tests.end_to_end.command import eventually
+from tests.end_to_end.created import KINDS, created
 from tests.end_to_end.person import ENDED
 
 pytestmark = [pytest.mark.many_machines, pytest.mark.timeout(900)]
