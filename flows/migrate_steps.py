@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import yaml
 from rich.text import Text
 
 from fleet.files import FleetFileError
 from fleet.migration import file as fleet_file
+from fleet.migration.set_up import Kind, Owner
+from fleet.migration.switching import ChoiceError, chosen, switches
+from tasks.pod_identity import giving_back, old_objects, templates
 from tasks.pod_identity.reading import NotInstalledError
 
 from . import console as terminal
@@ -16,7 +21,7 @@ from . import migrate
 from .fleet_files import load_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
 
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 
     from .migrate import Seen, There
 
-OK, CHANGES = 0, 2
+OK, ERROR, CHANGES = 0, 1, 2
 
 
 class StepError(Exception):
@@ -50,17 +55,134 @@ async def read(there: There, console: Console, path: Path, namespace: str | None
     if not any(proposal.identity for proposal in migration.proposals):
         console.print(f"Every workload waits for your decision: edit {path}, then workload-identity plan {path}")
         return CHANGES
-    planned = await migrate.plan_of(there, load(path))
+    planned = (await migrate.beside(there, load(path))).planned
     terminal.show_plan(console, planned, f"Plan of {planned.fleet}")
     if planned.changes:
         console.print(
             f"Nothing of the old set-up is touched by it. To apply: workload-identity reconcile --no-verify {path}"
         )
     else:
-        console.print(
-            f"It is set up. Next: workload-identity migrate {there.cluster.name} --switch --out {path}"
-        )
+        console.print(f"It is set up. Next: workload-identity migrate {there.cluster.name} --switch --out {path}")
     return CHANGES
+
+
+async def switch(
+    there: There, console: Console, path: Path, names: Sequence[str], namespace: str | None, *, proxy: bool
+) -> int:
+    """Change the workloads' templates, each after its chain is proven, and wait for their pods."""
+    seen = await _look(there, namespace)
+    fleet = load(path)
+    owners = _chosen([proposal.owner for proposal in seen.migration.proposals], names)
+    new = await migrate.beside(there, fleet)
+    ready, kept = switches(seen.migration, fleet, new.planned, owners, proxy=proxy)
+    outcomes = await asyncio.gather(*(migrate.switch(there, new, one, proxy=proxy) for one in ready))
+    done = [one.owner for one, problem in zip(ready, outcomes, strict=True) if not problem]
+    failed = [(one.owner, problem) for one, problem in zip(ready, outcomes, strict=True) if problem]
+    waiting = await asyncio.gather(*(migrate.rolled_out(there, seen, owner) for owner in done if _rolls(owner)))
+    for one in ready:
+        if one.owner in done:
+            console.print(f"switched   {one.owner}: runs as ServiceAccount {one.workload.service_account}")
+    for problem in filter(None, waiting):
+        console.print(Text(f"not yet    {problem}: see to its rollout, or --undo", style="yellow"))
+    for owner in done:
+        if not _rolls(owner):
+            console.print(f"by hand    {owner}: its pods stay as they are until you delete them")
+    for stays in kept:
+        console.print(Text(f"kept       {stays}", style="yellow" if stays.waits else ""))
+    for owner, problem in failed:
+        console.print(Text(f"failed     {owner}: {problem}", style="red"))
+    if failed:
+        return ERROR
+    return CHANGES if any(stays.waits for stays in kept) or any(waiting) else OK
+
+
+def _rolls(owner: Owner) -> bool:
+    """Whether its pods are replaced by themselves."""
+    return owner.kind in (Kind.DEPLOYMENT, Kind.STATEFUL_SET, Kind.DAEMON_SET, Kind.CRON_JOB) and not owner.on_delete
+
+
+async def undo(
+    there: There, console: Console, path: Path, names: Sequence[str], namespace: str | None, *, everything: bool
+) -> int:
+    """Take the steps back, the last one first: old objects, templates, and with ``everything`` what stands beside."""
+    if everything and (names or namespace):
+        message = "--everything takes back the whole fleet file: leave out WORKLOAD and --namespace"
+        raise StepError(message)
+    for item in _removed(path):
+        if await old_objects.restore(there.kubernetes, item):
+            console.print(f"restored   {item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}")
+    set_up = (await _look(there, namespace)).set_up
+    switched = [one for one in set_up.owners if one.is_switched and namespace in (None, one.namespace)]
+    for owner in _chosen(switched, names):
+        await templates.undo(there.kubernetes, owner)
+        console.print(f"back       {owner}: as it was before the switch")
+    if not everything:
+        if not switched:
+            console.print("No workload is switched: nothing to take back.")
+        return OK
+    fleet = load(path)
+    planned = await migrate.taken_back(there, fleet)
+    for change in planned.changes:
+        await giving_back.take_back(there.clients, fleet, change)
+        how = "stays, without our mark" if giving_back.is_adopted(fleet, change) else "removed"
+        console.print(f"{how:10} {change.key}")
+    for hold in planned.holds:
+        console.print(Text(f"kept       {hold.key}: {hold.reason}", style="yellow"))
+    console.print("The cluster's issuer and its webhook stay: others may use them.")
+    return CHANGES if planned.holds else OK
+
+
+async def cleanup(there: There, console: Console, path: Path, namespace: str | None, *, remove: bool) -> int:
+    """Say which old objects can go and why, and take them away if asked to, kept in a file."""
+    seen = await _look(there, namespace)
+    show_hidden(console, seen.migration.hidden)
+    goes, stays = await migrate.leaves(there, seen, await migrate.beside(there, load(path)), namespace)
+    for one in stays:
+        console.print(Text(f"stays      {one}", style="yellow"))
+    if not remove:
+        for one in goes:
+            console.print(f"can go     {one}")
+        if goes:
+            console.print(
+                "To remove them: --cleanup --yes. They are kept in a file first, and --undo brings them back."
+            )
+        return CHANGES if goes or stays else OK
+    file = _removed_file(path)
+    kept = [*_removed(path), *await old_objects.kept(there.kubernetes, goes)]
+    if goes:
+        write(file, yaml.safe_dump_all(kept, sort_keys=False, allow_unicode=True), overwrite=True)
+    for one in goes:
+        await old_objects.remove(there.kubernetes, one)
+        console.print(f"removed    {one}")
+    if goes:
+        console.print(f"{file}: what was removed. --undo makes it again, and so does kubectl create -f.")
+    return CHANGES if stays else OK
+
+
+def _removed_file(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.removed.yaml")
+
+
+def _removed(path: Path) -> list[dict[str, Any]]:
+    """What an earlier cleanup took away."""
+    file = _removed_file(path)
+    if not file.exists():
+        return []
+    try:
+        documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError):
+        documents = [None]
+    if not all(map(old_objects.is_ours_to_restore, documents)):
+        message = f"{file}: it is not what --cleanup wrote. Move it away, and restore from it by hand if you need it"
+        raise StepError(message)
+    return documents
+
+
+def _chosen(owners: Sequence[Owner], names: Sequence[str]) -> tuple[Owner, ...]:
+    try:
+        return chosen(owners, names)
+    except ChoiceError as error:
+        raise StepError(str(error)) from None
 
 
 async def _look(there: There, namespace: str | None) -> Seen:

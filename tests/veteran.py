@@ -44,7 +44,7 @@ async def install(cloud: Cloud, documents: Iterable[Json]) -> None:
     """Create objects as kubectl does, each by a POST."""
     for document in documents:
         where = path(document["kind"], document["metadata"].get("namespace", ""))
-        await cloud.by_hand("POST", on(cloud, where), document)
+        await cloud.by_hand("POST", on(cloud, f"{where}?fieldManager=kubectl-create"), document)
 
 
 async def get(cloud: Cloud, kind: str, namespace: str, name: str) -> Json:

@@ -88,7 +88,8 @@ def _undecided(known: Known, names: dict[RealIdentity, str], proposal: Proposal)
 def _about(proposal: Proposal) -> Iterator[str]:
     yield from _comment(str(proposal.owner), indent=2)
     for matter in proposal.matters:
-        yield from _comment(str(matter), indent=2)
+        known = f"{matter.about}: " if matter.about != str(proposal.owner) else ""
+        yield from _comment(f"- {known}{matter.says}. {matter.do}", indent=2)
 
 
 def _cluster(cluster: Cluster) -> dict[str, Any]:

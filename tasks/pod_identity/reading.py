@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from clients.errors import CloudError, Denied, Missing
+from clients.errors import Denied, Missing
 from clients.kubernetes import Kubernetes, path_of
 from fleet import naming, ownership
 from fleet.migration.set_up import (
@@ -58,14 +59,12 @@ async def read(kubernetes: Kubernetes, namespace: str | None = None) -> SetUp:
     kinds = (*OLD_KINDS, *Kind, *_BINDINGS_OF_ROLES, "ServiceAccount")
     lists = await asyncio.gather(*(_listed(kubernetes, kind, namespace or "") for kind in kinds))
     found = dict(zip(kinds, lists, strict=True))
-    served = [kind for kind in OLD_KINDS if found[kind] is not None]
-    if not served:
+    if all(not found[kind].served for kind in OLD_KINDS):
         raise NotInstalledError
-    hidden = [answer for answer in found.values() if isinstance(answer, Hidden)]
-    for kind in OLD_KINDS:
-        if found[kind] is None:
-            hidden.append(Hidden(kind, "Its CustomResourceDefinition is not installed, or not served in version v1"))
-    items = {kind: answer if isinstance(answer, list) else [] for kind, answer in found.items()}
+    hidden = [answer.hidden for answer in lists if answer.hidden is not None]
+    absent = "Its CustomResourceDefinition is not installed, or not served in version v1"
+    hidden += [Hidden(kind, absent) for kind in OLD_KINDS if not found[kind].served]
+    items = {kind: answer.items for kind, answer in found.items()}
     return SetUp(
         identities=tuple(map(_identity, items["AzureIdentity"])),
         bindings=tuple(map(_binding, items["AzureIdentityBinding"])),
@@ -77,17 +76,41 @@ async def read(kubernetes: Kubernetes, namespace: str | None = None) -> SetUp:
     )
 
 
-async def _listed(kubernetes: Kubernetes, kind: str, namespace: str) -> list[Json] | Hidden | None:
-    """The objects of a kind; None where the cluster does not serve it."""
+@dataclass(frozen=True)
+class _Listed:
+    """The objects of a kind, as far as they are served and may be seen."""
+
+    items: list[Json]
+    served: bool = True
+    hidden: Hidden | None = None
+
+
+async def _listed(kubernetes: Kubernetes, kind: str, namespace: str) -> _Listed:
     try:
-        return await kubernetes.list(path_of(kind))
+        return _Listed(await kubernetes.list(path_of(kind)))
     except Missing:
-        return None
+        return _Listed([], served=False)
     except Denied as error:
+        needs = f"Needs list of {path_of(kind).rpartition('/')[2]} in all namespaces"
         if namespace and kind != "ClusterRoleBinding":
-            with contextlib.suppress(CloudError):
-                return await kubernetes.list(path_of(kind, namespace))
-        return Hidden(kind, f"{error.message}. Needs list of {path_of(kind).rpartition('/')[2]} in all namespaces")
+            with contextlib.suppress(Denied):
+                items = await kubernetes.list(path_of(kind, namespace))
+                return _Listed(items, hidden=Hidden(kind, f"Only those of namespace {namespace} are seen. {needs}"))
+        return _Listed([], hidden=Hidden(kind, f"{error.message}. {needs}"))
+
+
+_BETWEEN = {Kind.DEPLOYMENT: Kind.REPLICA_SET, Kind.CRON_JOB: Kind.JOB}
+"""What stands between an owner and its pods."""
+
+
+async def again(kubernetes: Kubernetes, owner: Owner) -> Owner:
+    """The owner as it is now, with its pods. Raises ``Missing`` where it has gone."""
+    item = await kubernetes.get(path_of(owner.kind, owner.namespace, owner.name))
+    items: dict[Kind, list[Json]] = {kind: [] for kind in Kind} | {owner.kind: [item]}
+    for kind in {Kind.POD, _BETWEEN.get(owner.kind, Kind.POD)} - {owner.kind}:
+        items[kind] = await kubernetes.list(path_of(kind, owner.namespace))
+    uid = item["metadata"]["uid"]
+    return next(one for one in _owners(items) if one.uid == uid)
 
 
 def _spec(item: Json) -> Callable[[str], Any]:
