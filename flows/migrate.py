@@ -11,8 +11,9 @@ from clients.errors import CloudError
 from clients.kubernetes import Kubernetes
 from clients.session import Clients, find_tenancy, open_clients
 from fleet.changes import Plan
+from fleet.migration.identities import Known
 from fleet.migration.leaving import Leaving, leaving, unconverted
-from fleet.migration.proposal import Known, Migration, propose
+from fleet.migration.proposal import Migration, propose
 from fleet.migration.set_up import Owner, SetUp, matches
 from fleet.migration.switching import Switch, entry
 from fleet.observed import Observed

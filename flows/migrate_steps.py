@@ -43,26 +43,32 @@ async def read(there: There, console: Console, path: Path, namespace: str | None
     seen = await _look(there, namespace)
     migration = seen.migration
     show_hidden(console, migration.hidden)
+    if not migration.proposals and seen.set_up.hides("AzureIdentityBinding"):
+        message = (
+            f"Whether a workload of {there.cluster.name} uses AAD Pod Identity cannot be told without its bindings"
+        )
+        raise StepError(message)
     if not migration.proposals:
         show_matters(console, migration)
         where = f" in namespace {namespace}" if namespace else ""
-        console.print(f"No workload of {there.cluster.name}{where} uses AAD Pod Identity: nothing to move.")
+        say(console, f"No workload of {there.cluster.name}{where} uses AAD Pod Identity: nothing to move.")
         return CHANGES if seen.set_up.bindings or seen.set_up.identities else OK
     written = fleet_file.text(migration)
     write(path, written, overwrite=overwrite)
-    console.print(f"{path}: the fleet file of {len(migration.proposals)} workloads.")
+    say(console, f"{path}: the fleet file of {len(migration.proposals)} workloads.")
     show_matters(console, migration)
     if not any(proposal.identity for proposal in migration.proposals):
-        console.print(f"Every workload waits for your decision: edit {path}, then workload-identity plan {path}")
+        say(console, f"Every workload waits for your decision: edit {path}, then workload-identity plan {path}")
         return CHANGES
     planned = (await migrate.beside(there, load(path))).planned
     terminal.show_plan(console, planned, f"Plan of {planned.fleet}")
     if planned.changes:
-        console.print(
-            f"Nothing of the old set-up is touched by it. To apply: workload-identity reconcile --no-verify {path}"
+        say(
+            console,
+            f"Nothing of the old set-up is touched by it. To apply: workload-identity reconcile --no-verify {path}",
         )
     else:
-        console.print(f"It is set up. Next: workload-identity migrate {there.cluster.name} --switch --out {path}")
+        say(console, f"It is set up. Next: workload-identity migrate {there.cluster.name} --switch --out {path}")
     return CHANGES
 
 
@@ -81,16 +87,18 @@ async def switch(
     waiting = await asyncio.gather(*(migrate.rolled_out(there, seen, owner) for owner in done if _rolls(owner)))
     for one in ready:
         if one.owner in done:
-            console.print(f"switched   {one.owner}: runs as ServiceAccount {one.workload.service_account}")
+            say(console, f"switched   {one.owner}: runs as ServiceAccount {one.workload.service_account}")
     for problem in filter(None, waiting):
-        console.print(Text(f"not yet    {problem}: see to its rollout, or --undo", style="yellow"))
+        say(console, f"not yet    {problem}: see to its rollout, or --undo", "yellow")
     for owner in done:
-        if not _rolls(owner):
-            console.print(f"by hand    {owner}: its pods stay as they are until you delete them")
+        if owner.kind is Kind.CRON_JOB:
+            say(console, f"next run   {owner}: what runs now ends as it began")
+        elif not _rolls(owner):
+            say(console, f"by hand    {owner}: its pods stay as they are until you delete them")
     for stays in kept:
-        console.print(Text(f"kept       {stays}", style="yellow" if stays.waits else ""))
+        say(console, f"kept       {stays}", "yellow" if stays.waits else "")
     for owner, problem in failed:
-        console.print(Text(f"failed     {owner}: {problem}", style="red"))
+        say(console, f"failed     {owner}: {problem}", "red")
     if failed:
         return ERROR
     return CHANGES if any(stays.waits for stays in kept) or any(waiting) else OK
@@ -98,7 +106,7 @@ async def switch(
 
 def _rolls(owner: Owner) -> bool:
     """Whether its pods are replaced by themselves."""
-    return owner.kind in (Kind.DEPLOYMENT, Kind.STATEFUL_SET, Kind.DAEMON_SET, Kind.CRON_JOB) and not owner.on_delete
+    return owner.kind in (Kind.DEPLOYMENT, Kind.STATEFUL_SET, Kind.DAEMON_SET) and not owner.on_delete
 
 
 async def undo(
@@ -110,26 +118,37 @@ async def undo(
         raise StepError(message)
     for item in _removed(path):
         if await old_objects.restore(there.kubernetes, item):
-            console.print(f"restored   {item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}")
+            say(console, f"restored   {item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}")
     set_up = (await _look(there, namespace)).set_up
     switched = [one for one in set_up.owners if one.is_switched and namespace in (None, one.namespace)]
     for owner in _chosen(switched, names):
         await templates.undo(there.kubernetes, owner)
-        console.print(f"back       {owner}: as it was before the switch")
+        say(console, f"back       {owner}: as it was before the switch")
     if not everything:
         if not switched:
-            console.print("No workload is switched: nothing to take back.")
+            say(console, "No workload is switched: nothing to take back.")
         return OK
     fleet = load(path)
+    await _check_unused(there, fleet)
     planned = await migrate.taken_back(there, fleet)
     for change in planned.changes:
         await giving_back.take_back(there.clients, fleet, change)
         how = "stays, without our mark" if giving_back.is_adopted(fleet, change) else "removed"
-        console.print(f"{how:10} {change.key}")
+        say(console, f"{how:10} {change.key}")
     for hold in planned.holds:
-        console.print(Text(f"kept       {hold.key}: {hold.reason}", style="yellow"))
-    console.print("The cluster's issuer and its webhook stay: others may use them.")
+        say(console, f"kept       {hold.key}: {hold.reason}", "yellow")
+    say(console, "The cluster's issuer and its webhook stay: others may use them.")
     return CHANGES if planned.holds else OK
+
+
+async def _check_unused(there: There, fleet: Fleet) -> None:
+    """Nothing is taken from under a workload that somebody else has switched, such as a pod made anew."""
+    places = {(one.namespace, one.service_account) for one in fleet.workloads}
+    owners = (await _look(there, None)).set_up.owners
+    using = [str(one) for one in owners if one.use == "true" and (one.namespace, one.service_account) in places]
+    if using:
+        message = f"these still run by what would be taken away: {', '.join(using)}. Take their label out first"
+        raise StepError(message)
 
 
 async def cleanup(there: There, console: Console, path: Path, namespace: str | None, *, remove: bool) -> int:
@@ -138,14 +157,12 @@ async def cleanup(there: There, console: Console, path: Path, namespace: str | N
     show_hidden(console, seen.migration.hidden)
     goes, stays = await migrate.leaves(there, seen, await migrate.beside(there, load(path)), namespace)
     for one in stays:
-        console.print(Text(f"stays      {one}", style="yellow"))
+        say(console, f"stays      {one}", "yellow")
     if not remove:
         for one in goes:
-            console.print(f"can go     {one}")
+            say(console, f"can go     {one}")
         if goes:
-            console.print(
-                "To remove them: --cleanup --yes. They are kept in a file first, and --undo brings them back."
-            )
+            say(console, "To remove them: --cleanup --yes. They are kept in a file first, and --undo brings them back.")
         return CHANGES if goes or stays else OK
     file = _removed_file(path)
     kept = [*_removed(path), *await old_objects.kept(there.kubernetes, goes)]
@@ -153,9 +170,9 @@ async def cleanup(there: There, console: Console, path: Path, namespace: str | N
         write(file, yaml.safe_dump_all(kept, sort_keys=False, allow_unicode=True), overwrite=True)
     for one in goes:
         await old_objects.remove(there.kubernetes, one)
-        console.print(f"removed    {one}")
+        say(console, f"removed    {one}")
     if goes:
-        console.print(f"{file}: what was removed. --undo makes it again, and so does kubectl create -f.")
+        say(console, f"{file}: what was removed. --undo makes it again, and so does kubectl create -f.")
     return CHANGES if stays else OK
 
 
@@ -197,6 +214,11 @@ async def _look(there: There, namespace: str | None) -> Seen:
         raise StepError(message) from None
 
 
+def say(console: Console, words: str, style: str = "") -> None:
+    """A line as it is: a name in brackets is no colour."""
+    console.print(Text(words, style=style))
+
+
 def load(path: Path) -> Fleet:
     """The fleet file. Raises :class:`StepError` with every mistake in it."""
     if not path.exists():
@@ -227,13 +249,13 @@ def write(path: Path, text: str, *, overwrite: bool = False) -> None:
 def show_hidden(console: Console, hidden: Iterable[Hidden]) -> None:
     """What could not be looked at."""
     for one in hidden:
-        console.print(Text(str(one), style="yellow"))
+        say(console, str(one), "yellow")
 
 
 def show_matters(console: Console, migration: Migration) -> None:
     """What a person has to decide or to know."""
     for proposal in migration.proposals:
         if proposal.identity is None:
-            console.print(Text(f"undecided  {proposal.owner}: {proposal.undecided}", style="bold yellow"))
+            say(console, f"undecided  {proposal.owner}: {proposal.undecided}", "bold yellow")
     for matter in migration.everything_to_know:
-        console.print(Text(f"know       {matter}"))
+        say(console, f"know       {matter}")

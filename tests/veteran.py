@@ -68,7 +68,9 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
 
 
 @asynccontextmanager
-async def veteran(directory: Path, *, definitions: Iterable[Json] = DEFINITIONS, objects: Iterable[Json] = OBJECTS) -> AsyncIterator[Cloud]:
+async def veteran(
+    directory: Path, *, definitions: Iterable[Json] = DEFINITIONS, objects: Iterable[Json] = OBJECTS
+) -> AsyncIterator[Cloud]:
     """The cloud with its old set-up, every pod made."""
     async with running_cloud(directory, cloud=CLOUD) as cloud:
         definitions = list(definitions)

@@ -11,7 +11,8 @@ import yaml
 
 from fleet.entries import Cluster, Identity, IdentityKind, Workload
 
-from .proposal import Known, Migration, Proposal, RealIdentity
+from .identities import Known, RealIdentity
+from .proposal import Migration, Proposal
 from .set_up import IdentityType
 
 _WIDTH = 116

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .proposal import Known
+from .identities import Known
 from .set_up import Binding, IdentityType, Kind, Owner, PodException, SetUp, matches
 
 Old = Binding | PodException

@@ -132,6 +132,8 @@ class Owner:
     """The label by which the webhook is asked to act."""
     proxy: str | None = None
     """The annotation that asks for the proxy sidecar."""
+    made_by: str = ""
+    """A controller of a kind that is not known here, which writes all of it."""
     host_network: bool = False
     on_delete: bool = False
     """Whether its pods follow a new template only once somebody deletes them."""

@@ -11,6 +11,7 @@ from fleet.spec import Fleet, Workload
 from .proposal import Migration, Proposal
 from .set_up import Kind, Owner
 
+_LABELLED = 'the label azure.workload.identity/use: "true"'
 _UNCHANGEABLE = frozenset({Kind.POD, Kind.JOB})
 
 
@@ -84,6 +85,9 @@ def _judged(migration: Migration, fleet: Fleet, planned: Plan, proposal: Proposa
             f"a {owner.kind} cannot be changed: make it anew as ServiceAccount {proposal.service_account}, "
             'with the label azure.workload.identity/use: "true"',
         )
+    if owner.made_by:
+        name = proposal.service_account
+        return Kept(owner, f"{owner.made_by} makes it: change it there, to ServiceAccount {name} and {_LABELLED}")
     if workload is None:
         why = f" ({proposal.undecided})" if proposal.undecided else ""
         return Kept(

@@ -196,8 +196,16 @@ def _owners(items: dict[Kind, list[Json]]) -> Iterable[Owner]:
     for item in items[Kind.POD]:
         pods.setdefault(_top(every, item), []).append(item)
     for uid, (kind, item) in every.items():
-        if _top(every, item) == uid and not _is_over(kind, item):
+        above = _controller(item)
+        if above is not None and above["kind"] in list(Kind):
+            continue  # belongs to what is over it, also where that cannot be seen
+        if not _is_over(kind, item):
             yield _owner(kind, item, pods.get(uid, []))
+
+
+def _controller(item: Json) -> Json | None:
+    references: list[Json] = item["metadata"].get("ownerReferences") or []
+    return next((one for one in references if one.get("controller")), None)
 
 
 def _top(every: dict[str, tuple[Kind, Json]], item: Json) -> str:
@@ -205,12 +213,11 @@ def _top(every: dict[str, tuple[Kind, Json]], item: Json) -> str:
     uid: str = item["metadata"]["uid"]
     visited = {uid}
     while True:
-        controllers = [one for one in item["metadata"].get("ownerReferences") or () if one.get("controller")]
-        above = next((one["uid"] for one in controllers if one["uid"] in every), None)
-        if above is None or above in visited:
+        above = _controller(item)
+        if above is None or above["uid"] in visited or above["uid"] not in every:
             return uid
-        visited.add(above)
-        uid, item = above, every[above][1]
+        uid, item = above["uid"], every[above["uid"]][1]
+        visited.add(uid)
 
 
 def _is_over(kind: Kind, item: Json) -> bool:
@@ -225,6 +232,7 @@ def _owner(kind: Kind, item: Json, pods: list[Json]) -> Owner:
     template = template_of(item)
     metadata, spec = template.get("metadata") or {}, template.get("spec") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    above = _controller(item)
     by_hand = (pod["metadata"].get("labels") or {} for pod in pods)
     return Owner(
         kind=kind,
@@ -236,6 +244,7 @@ def _owner(kind: Kind, item: Json, pods: list[Json]) -> Owner:
         labels=labels,
         use=labels.get(USE_LABEL),
         proxy=annotations.get(PROXY),
+        made_by=f"{above['kind']} {above['name']}" if above else "",
         host_network=bool(spec.get("hostNetwork")),
         on_delete=((item.get("spec") or {}).get("updateStrategy") or {}).get("type") == "OnDelete",
         before=before_of(item),

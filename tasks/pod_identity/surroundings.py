@@ -9,8 +9,8 @@ from clients import kubernetes as kubeconfigs
 from clients.errors import CloudError, Denied, Invalid, Missing, translated
 from clients.kubernetes import Kubernetes, path_of
 from clients.session import Clients
-from fleet import naming
-from fleet.migration.proposal import Known, RealIdentity
+from fleet import naming, ownership
+from fleet.migration.identities import Known, RealIdentity
 from fleet.migration.set_up import Hidden, IdentityType, SetUp
 from fleet.spec import Cluster, WebhookDelivery
 from tasks.webhook import CONFIGURATION, configured_namespace
@@ -146,6 +146,7 @@ def _real(item: Identity, held: int) -> RealIdentity:
         resource_group=(item.id or "").split("/")[4],
         location=item.location,
         credentials=held,
+        fleet=ownership.owner_by_tags(item.tags),
     )
 
 
@@ -162,5 +163,6 @@ async def _applications(clients: Clients, wanted: set[str]) -> tuple[dict[str, R
             hidden.append(Hidden("applications", f"{error.message}. Needs Application.Read.All of Microsoft Graph"))
             break
         kind = IdentityType.SERVICE_PRINCIPAL
-        found[client_id] = RealIdentity(str(answer.get("displayName") or ""), client_id, kind)
+        fleet = ownership.owner_by_graph_tags(answer.get("tags"))
+        found[client_id] = RealIdentity(str(answer.get("displayName") or ""), client_id, kind, fleet=fleet)
     return found, hidden

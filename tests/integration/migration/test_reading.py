@@ -31,9 +31,11 @@ async def test_x(cloud: Cloud) -> None:
         seen = await migrate.look(there)
         text = file.text(seen.migration)
         print(text)
-        for m in seen.migration.everything_to_know: print(m)
+        for m in seen.migration.everything_to_know:
+            print(m)
         print(seen.migration.hidden, seen.set_up.scope)
         p = await migrate.plan_of(there, load(text))
-        for c in p.changes: print(c.action, c.key, c.differences)
+        for c in p.changes:
+            print(c.action, c.key, c.differences)
         print(p.holds)
         assert 0

@@ -40,13 +40,21 @@ class Person:
         console = Console(record=True, width=10_000, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
         async with migrate.at("veteran", None) as there:
             if name == "read":
-                code = await migrate_steps.read(there, console, self.file, namespace, overwrite=options.get("overwrite", False))
+                code = await migrate_steps.read(
+                    there, console, self.file, namespace, overwrite=options.get("overwrite", False)
+                )
             elif name == "switch":
-                code = await migrate_steps.switch(there, console, self.file, names, namespace, proxy=options.get("proxy", False))
+                code = await migrate_steps.switch(
+                    there, console, self.file, names, namespace, proxy=options.get("proxy", False)
+                )
             elif name == "undo":
-                code = await migrate_steps.undo(there, console, self.file, names, namespace, everything=options.get("everything", False))
+                code = await migrate_steps.undo(
+                    there, console, self.file, names, namespace, everything=options.get("everything", False)
+                )
             else:
-                code = await migrate_steps.cleanup(there, console, self.file, namespace, remove=options.get("remove", False))
+                code = await migrate_steps.cleanup(
+                    there, console, self.file, namespace, remove=options.get("remove", False)
+                )
         self.said = console.export_text()
         return code
 
