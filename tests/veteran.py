@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,15 @@ import yaml
 from clients.kubernetes import path_of
 from simulator.kubernetes.cluster import Cluster
 from tests.conftest import ROOT, Cloud, running_cloud
+from tests.end_to_end.command import eventually
 
 FOLDER = ROOT / "deployments" / "migration"
 CLOUD = (FOLDER / "cloud.yaml").read_text(encoding="utf-8")
 DEFINITIONS = [*yaml.safe_load_all((FOLDER / "definitions.yaml").read_text(encoding="utf-8"))]
 OBJECTS = [*yaml.safe_load_all((FOLDER / "pod-identity.yaml").read_text(encoding="utf-8"))]
 BILLING = "b1111111-0000-4000-8000-000000000001"
+WRITER = "b1111111-0000-4000-8000-000000000003"
+AGENT = "b1111111-0000-4000-8000-000000000004"
 
 Json = dict[str, Any]
 
@@ -59,14 +61,6 @@ async def pods(cloud: Cloud, app: str) -> list[Json]:
     return [item for item in listed["items"] if not item["metadata"].get("deletionTimestamp")]
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait for what controllers do on their own."""
-    async with asyncio.timeout(20):
-        while not await condition():
-            await asyncio.sleep(0.02)
-    assert what
-
-
 @asynccontextmanager
 async def veteran(
     directory: Path, *, definitions: Iterable[Json] = DEFINITIONS, objects: Iterable[Json] = OBJECTS
@@ -75,11 +69,11 @@ async def veteran(
     async with running_cloud(directory, cloud=CLOUD) as cloud:
         definitions = list(definitions)
         await install(cloud, definitions)
-        await until(lambda: _served(cloud, len(definitions)), "the definitions to be served")
+        await eventually(lambda: _served(cloud, len(definitions)), "the serving of the definitions")
         await install(cloud, objects)
         yield cloud
 
 
-async def _served(cloud: Cloud, number: int) -> bool:
+async def _served(cloud: Cloud, number: int) -> bool | None:
     found = cluster_of(cloud).list("customresourcedefinitions.apiextensions.k8s.io")
-    return sum(bool((item.get("status") or {}).get("conditions")) for item in found) == number
+    return sum(bool((item.get("status") or {}).get("conditions")) for item in found) == number or None
