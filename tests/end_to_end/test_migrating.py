@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.conftest import running_cloud
+from tests.conftest import ROOT, running_cloud
 from tests.end_to_end.command import Finished, PrefectApi, Terminal
 from tests.veteran import BILLING, CLOUD, DEFINITIONS, OBJECTS, cluster_of, pods, veteran
 
@@ -135,6 +136,24 @@ async def test_a_fleet_file_with_mistakes_is_told_with_all_of_them(story: Story,
     assert finished.code == 1
     assert f"{file}: it does not load" in finished.err
     assert "name" in finished.err
+
+
+async def test_the_walk_that_a_person_may_try_leads_out_and_back(
+    home: Path, prefect: PrefectApi, tmp_path: Path
+) -> None:
+    async with running_cloud(tmp_path / "simulator", cloud=CLOUD) as cloud:
+        variables = Terminal(cloud, home).variables({})
+        walk = await asyncio.create_subprocess_exec(
+            ROOT / "deployments" / "migration" / "walk.sh",
+            tmp_path / "veteran.yaml",
+            env=variables,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        out, _ = await walk.communicate()
+        assert walk.returncode == 0, out.decode()
+        assert "Traceback" not in out.decode()
+        assert cluster_of(cloud).get("azureidentities.aadpodidentity.k8s.io", "billing", "billing") is not None
 
 
 async def test_a_cluster_without_pod_identity_is_told_so(home: Path, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from person import Person
 
 from fleet.changes import Action
-from flows import migrate
 from flows.fleet_files import load_path
 from flows.migrate_steps import StepError
 from tests.conftest import Cloud
@@ -277,8 +276,3 @@ async def test_an_application_with_a_client_secret_is_offered_by_its_name(person
     await person.read()
     assert "signs in with a client secret as application reporting: federated, it needs none" in person.said
     assert "  # - name: reporting" in person.file.read_text(encoding="utf-8").splitlines()
-
-
-async def test_the_way_in_may_be_a_kubeconfig_context(person: Person) -> None:
-    async with migrate.at("veteran-aks/veteran", None) as there:
-        assert there.cluster.resource_group == "veteran-aks"

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from person import Person
 
 from clients.errors import CloudError
+from fleet import naming
 from flows import migrate
 from flows.migrate_steps import StepError
 from simulator.kubernetes import authorization
-from tests.conftest import running_cloud
-from tests.veteran import BILLING, CLOUD, DEFINITIONS, OBJECTS, on, veteran
+from tests.conftest import Cloud, running_cloud
+from tests.veteran import BILLING, CLOUD, DEFINITIONS, OBJECTS, cluster_of, on, veteran
 
 Json = dict[str, Any]
 GROUP = "aadpodidentity.k8s.io"
@@ -147,6 +150,34 @@ async def test_a_cluster_that_is_nowhere_is_told_with_those_that_are_there(
         assert "cluster nowhere: no AKS cluster of the subscription" in said
         assert "AKS clusters there: veteran-aks/veteran. Contexts: kind-local" in said
         assert "Somebody's" in await found("veteran", "Somebody's")
+
+
+async def test_a_context_of_the_users_kubeconfig_is_a_cluster_with_the_issuer_that_it_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with somebody(tmp_path) as person:
+        monkeypatch.setenv("KUBECONFIG", str(await admin_kubeconfig(person.cloud, tmp_path)))
+        async with migrate.at("My_Context", None) as there:
+            assert (there.cluster.name, there.cluster.context) == ("my-context", "My_Context")
+            assert there.cluster.issuer == cluster_of(person.cloud).state.issuer
+            seen = await migrate.look(there, "billing")
+        assert [str(one.owner) for one in seen.migration.proposals] == [
+            "Deployment billing/invoices",
+            "StatefulSet billing/ledger",
+        ]
+
+
+async def admin_kubeconfig(cloud: Cloud, directory: Path) -> Path:
+    """A kubeconfig of the cluster's administrator, by another name."""
+    subscription = next(iter(cloud.simulator.simulation.azure.subscriptions))
+    cluster = naming.cluster_id(subscription, "veteran-aks", "veteran")
+    url = f"https://management.azure.com{cluster}/listClusterAdminCredential?api-version=2025-01-01"
+    answer = await cloud.by_hand("POST", url)
+    config = yaml.safe_load(base64.b64decode(answer["kubeconfigs"][0]["value"]))
+    config["contexts"][0]["name"] = config["current-context"] = "My_Context"
+    path = directory / "kubeconfig"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
 
 
 async def test_of_two_clusters_of_one_name_the_group_tells_which(tmp_path: Path) -> None:
