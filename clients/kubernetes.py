@@ -51,6 +51,7 @@ _PLURALS = {
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "AzureIdentity": "/apis/aadpodidentity.k8s.io/v1/azureidentities",
     "AzureIdentityBinding": "/apis/aadpodidentity.k8s.io/v1/azureidentitybindings",
+    "AzureAssignedIdentity": "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities",
     "AzurePodIdentityException": "/apis/aadpodidentity.k8s.io/v1/azurepodidentityexceptions",
 }
 

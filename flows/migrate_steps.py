@@ -69,7 +69,7 @@ async def read(there: There, console: Console, path: Path, namespace: str | None
         )
     else:
         say(console, f"It is set up. Next: workload-identity migrate {there.cluster.name} --switch --out {path}")
-    return CHANGES
+    return ERROR if any(hold.mistake for hold in planned.holds) else CHANGES
 
 
 async def switch(
@@ -173,6 +173,11 @@ async def cleanup(there: There, console: Console, path: Path, namespace: str | N
         say(console, f"removed    {one}")
     if goes:
         say(console, f"{file}: what was removed. --undo makes it again, and so does kubectl create -f.")
+    if not stays and not seen.migration.hidden and namespace is None:
+        say(
+            console,
+            "Nothing needs AAD Pod Identity any more: uninstall its chart, or az aks update --disable-pod-identity.",
+        )
     return CHANGES if stays else OK
 
 

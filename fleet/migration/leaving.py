@@ -73,11 +73,14 @@ def leaving(
         ]
         why = (unconverted(set_up, known, owner) or proven(owner) for owner in selected)
         needs = (reason for reason in why if reason)
+        assigned = sum(one.binding == f"{binding.namespace}/{binding.name}" for one in set_up.assignments)
         served = (
             f"{len(selected)} workload{'s' * (len(selected) != 1)} it selects run without it"
             if selected
             else "selects nothing"
         )
+        if assigned:
+            served += f"; Pod Identity itself takes away the {assigned} AzureAssignedIdentity of it"
         if judge("AzureIdentityBinding", binding.namespace, binding.name, needs, served):
             going.add(binding)
     for identity in set_up.identities:

@@ -9,7 +9,7 @@ from fleet import naming
 
 from .identities import Known, RealIdentity, choices_of
 from .matters import Matter, about_kind, about_place, beside
-from .set_up import DEFAULT, Hidden, IdentityType, Owner, SetUp, matches
+from .set_up import DEFAULT, Hidden, IdentityType, Kind, Owner, SetUp, matches
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,10 @@ def _proposal(
         undecided = "no identity that it could have"
     elif choices[0].kind is not IdentityType.MANAGED_IDENTITY:
         undecided = f"application {choices[0].name} is adopted only where you say so"
+    if (there := names.annotated(owner, name)) and len(choices) == 1 and there != choices[0].client_id.lower():
+        undecided = undecided or f"ServiceAccount {name} is annotated with another client id, {there}"
+        do = "Decide which it is to be: its pods may have moved already, by other hands"
+        matters.append(Matter(str(owner), undecided, do))
     if theirs := _of_another_fleet(known, set_up, owner, name, choices):
         undecided = undecided or theirs
         do = "Write this cluster and its workloads into that fleet's file: two fleets would take it from each other"
@@ -114,10 +118,16 @@ class _Names:
 
     def __init__(self, set_up: SetUp, known: Known, choices: Mapping[Owner, tuple[RealIdentity, ...]]) -> None:
         self._fleet, self._choices = known.fleet, choices
+        self._unseen = ", ".join(kind for kind in Kind if set_up.hides(kind))
         self._accounts = {(account.namespace, account.name): account for account in set_up.accounts}
         self._users: dict[tuple[str, str], list[Owner]] = {}
         for owner in set_up.owners:
             self._users.setdefault((owner.namespace, owner.former_service_account), []).append(owner)
+
+    def annotated(self, owner: Owner, name: str) -> str:
+        """The client id that somebody else has annotated a ServiceAccount with; empty where nobody has."""
+        account = self._accounts.get((owner.namespace, name))
+        return (account.client_id or "").lower() if account is not None and account.fleet is None else ""
 
     def of(self, owner: Owner) -> tuple[str, bool, list[Matter]]:
         """Its name, whether it is new, and what to know about it."""
@@ -128,13 +138,20 @@ class _Names:
             if other != owner and set(self._choices.get(other, ())) != set(self._choices.get(owner, ()))
         ]
         if former != DEFAULT and not strangers:
-            return former, False, []
+            return former, False, self._unsure(owner, former)
         name, clash = self._free(owner)
         matters = [self._own(owner, former, name, strangers)]
         if clash:
             says = f"would get ServiceAccount {owner.name}, and that is there for somebody else: it gets {name}"
             matters.append(Matter(str(owner), says, "Look what the other one is for, if the names confuse you"))
         return name, True, matters
+
+    def _unsure(self, owner: Owner, former: str) -> list[Matter]:
+        """Whether strangers run as a ServiceAccount that is kept, where not every kind of owner can be seen."""
+        if not self._unseen:
+            return []
+        says = f"keeps ServiceAccount {former}, and whether others use it cannot be told without {self._unseen}"
+        return [Matter(str(owner), says, "Let the operator list them, or look for yourself")]
 
     def _own(self, owner: Owner, former: str, name: str, strangers: list[Owner]) -> Matter:
         who = ", ".join(str(other) for other in strangers[:3]) + (" and others" if len(strangers) > 3 else "")

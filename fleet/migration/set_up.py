@@ -79,6 +79,16 @@ class Binding:
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """An AzureAssignedIdentity object: what Pod Identity made of a binding for one pod, and takes away with it."""
+
+    namespace: str
+    name: str
+    binding: str
+    """Namespace and name of the binding."""
+
+
+@dataclass(frozen=True)
 class PodException:
     """An AzurePodIdentityException object: pods with these labels get past Pod Identity, to the node's identity."""
 
@@ -183,6 +193,8 @@ class SetUp:
     identities: tuple[AzureIdentity, ...] = ()
     bindings: tuple[Binding, ...] = ()
     exceptions: tuple[PodException, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    """None where Pod Identity runs in managed mode, which makes none."""
     owners: tuple[Owner, ...] = ()
     """Also those that have nothing to do with Pod Identity: they may share a ServiceAccount."""
     accounts: tuple[Account, ...] = ()

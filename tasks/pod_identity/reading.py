@@ -15,6 +15,7 @@ from fleet import naming, ownership
 from fleet.migration.set_up import (
     DEFAULT,
     Account,
+    Assignment,
     AzureIdentity,
     Before,
     Binding,
@@ -32,6 +33,7 @@ from tasks.webhook import USE_LABEL
 Json = dict[str, Any]
 
 OLD_KINDS = ("AzureIdentity", "AzureIdentityBinding", "AzurePodIdentityException")
+_ASSIGNMENT = "AzureAssignedIdentity"
 LABEL = "aadpodidbinding"
 """On pods: the selector of the bindings that are meant for them."""
 PROXY = "azure.workload.identity/inject-proxy-sidecar"
@@ -56,7 +58,7 @@ async def read(kubernetes: Kubernetes, namespace: str | None = None) -> SetUp:
     Who may not look at all namespaces sees ``namespace`` alone. Raises :class:`NotInstalledError` where no kind of Pod
     Identity is served; where just some are, the others are hidden.
     """
-    kinds = (*OLD_KINDS, *Kind, *_BINDINGS_OF_ROLES, "ServiceAccount")
+    kinds = (*OLD_KINDS, _ASSIGNMENT, *Kind, *_BINDINGS_OF_ROLES, "ServiceAccount")
     lists = await asyncio.gather(*(_listed(kubernetes, kind, namespace or "") for kind in kinds))
     found = dict(zip(kinds, lists, strict=True))
     if all(not found[kind].served for kind in OLD_KINDS):
@@ -69,6 +71,7 @@ async def read(kubernetes: Kubernetes, namespace: str | None = None) -> SetUp:
         identities=tuple(map(_identity, items["AzureIdentity"])),
         bindings=tuple(map(_binding, items["AzureIdentityBinding"])),
         exceptions=tuple(map(_exception, items["AzurePodIdentityException"])),
+        assignments=tuple(map(_assignment, items[_ASSIGNMENT])),
         owners=tuple(_owners({kind: items[kind] for kind in Kind})),
         accounts=tuple(_accounts(items)),
         scope=_scope([*items[Kind.DEPLOYMENT], *items[Kind.DAEMON_SET]]),
@@ -141,6 +144,13 @@ def _identity(item: Json) -> AzureIdentity:
 def _binding(item: Json) -> Binding:
     field, metadata = _spec(item), item["metadata"]
     return Binding(metadata["namespace"], metadata["name"], _text(field("azureIdentity")), _text(field("selector")))
+
+
+def _assignment(item: Json) -> Assignment:
+    binding, metadata = _spec(item)("azureBindingRef"), item["metadata"]
+    of = binding.get("metadata") if isinstance(binding, dict) else None
+    address = f"{of.get('namespace')}/{of.get('name')}" if isinstance(of, dict) else ""
+    return Assignment(metadata["namespace"], metadata["name"], address)
 
 
 def _exception(item: Json) -> PodException:

@@ -141,7 +141,13 @@ def migrations(draw: st.DrawFn) -> Migration:
         )
     )
     accounts = draw(st.lists(st.builds(Account, st.just("shop"), NAMES, fleet=st.one_of(st.none(), NAMES)), max_size=3))
-    one = SetUp(tuple(identities), tuple(bindings), (), tuple(owners), tuple(accounts), draw(st.sampled_from(Scope)))
+    one = SetUp(
+        identities=tuple(identities),
+        bindings=tuple(bindings),
+        owners=tuple(owners),
+        accounts=tuple(accounts),
+        scope=draw(st.sampled_from(Scope)),
+    )
     return propose(one, known(*(real(f"id-{name}") for name in names), applications=(APPLICATION,)))
 
 

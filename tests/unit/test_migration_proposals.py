@@ -232,6 +232,21 @@ def test_what_another_fleet_has_is_not_taken_from_it() -> None:
     assert proposal_of(taken).undecided == "ServiceAccount sa belongs to the fleet other"
 
 
+@pytest.mark.parametrize(("client_id", "decided"), [("CLIENT-OF-SHOP", True), ("another", False), (None, True)])
+def test_a_service_account_that_somebody_has_annotated_otherwise_is_left_open(
+    client_id: str | None, decided: bool
+) -> None:
+    annotated = set_up(owner(service_account="sa"), accounts=(Account("shop", "sa", client_id=client_id),))
+    proposal = proposal_of(annotated)
+    assert (proposal.identity is not None) is decided
+    assert decided or "ServiceAccount sa is annotated with another client id, another" in words(proposal)
+
+
+def test_where_not_every_kind_is_seen_a_kept_service_account_may_have_strangers() -> None:
+    said = words(proposal_of(set_up(owner(service_account="sa"), hidden=(Hidden("CronJob", "forbidden"),))))
+    assert "whether others use it cannot be told without CronJob" in said
+
+
 def test_an_exception_and_a_binding_for_the_same_pods_are_for_a_person_to_decide() -> None:
     passing = PodException("shop", "past", {"app": "web"})
     proposal = proposal_of(set_up(owner(labels={"app": "web", "x": "y"}), exceptions=(passing,)))

@@ -12,7 +12,7 @@ from fleet.files import load
 from fleet.migration import file
 from fleet.migration.leaving import leaving, unconverted
 from fleet.migration.proposal import propose
-from fleet.migration.set_up import Before, Hidden, Kind, Owner, Pod, PodException, SetUp
+from fleet.migration.set_up import Assignment, Before, Hidden, Kind, Owner, Pod, PodException, SetUp
 from fleet.migration.switching import ChoiceError, Kept, Switch, chosen, switches
 from tests.unit.old_set_ups import binding, identity, known, owner, real, set_up
 
@@ -144,6 +144,11 @@ def test_a_binding_and_its_identity_go_when_nobody_uses_them_any_more() -> None:
     going, staying = goes(set_up(CONVERTED, exceptions=(PodException("shop", "past", {"a": "b"}),)))
     assert going == ["AzureIdentityBinding shop", "AzureIdentity shop", "AzurePodIdentityException past"]
     assert staying == ""
+
+
+def test_what_pod_identity_made_of_a_binding_is_left_to_it() -> None:
+    going, _ = leaving(set_up(CONVERTED, assignments=(Assignment("default", "a", "shop/shop"),)), AROUND, lambda _: "")
+    assert "Pod Identity itself takes away the 1 AzureAssignedIdentity of it" in str(going[0])
 
 
 STAYS: dict[str, tuple[SetUp, str, str]] = {
