@@ -91,7 +91,7 @@ async def prove(there: There, new: Beside, workload: Workload) -> str:
     return "" if proof.holds else "; ".join(proof.problems)
 
 
-async def switch(there: There, new: Beside, one: Switch, *, proxy: bool) -> str:
+async def switch(there: There, new: Beside, one: Switch, *, proxy: int | None) -> str:
     """Prove the chain, and only then change the template. Why it was not changed; empty where it was."""
     if problem := await prove(there, new, one.workload):
         return problem

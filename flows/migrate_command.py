@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from fleet.migration.set_up import PROXY_PORT
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -39,6 +41,10 @@ def migrate(
     proxy: Annotated[
         bool, typer.Option("--proxy", help="With --switch: a sidecar for SDKs that do not know Workload Identity.")
     ] = False,
+    proxy_port: Annotated[
+        int,
+        typer.Option("--proxy-port", min=1, max=65535, metavar="PORT", help="Where the sidecar listens in the pod."),
+    ] = PROXY_PORT,
     undo: Annotated[bool, typer.Option("--undo", help="Take --switch back.")] = False,
     everything: Annotated[
         bool, typer.Option("--everything", help="With --undo: also what reconcile set up beside the old.")
@@ -56,12 +62,14 @@ def migrate(
     _check(
         switch=switch, undo=undo, cleanup=cleanup, proxy=proxy, everything=everything, yes=yes, named=bool(workloads)
     )
+    if proxy_port != PROXY_PORT and not proxy:
+        _fail("--proxy-port goes with --proxy")
     file = out or Path(f"{cluster.rpartition('/')[2]}.yaml")
     chosen = tuple(workloads or ())
 
     async def step(there: There, console: Console) -> int:
         if switch:
-            return await steps.switch(there, console, file, chosen, namespace, proxy=proxy)
+            return await steps.switch(there, console, file, chosen, namespace, proxy=proxy_port if proxy else None)
         if undo:
             return await steps.undo(there, console, file, chosen, namespace, everything=everything)
         if cleanup:

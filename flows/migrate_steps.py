@@ -73,7 +73,7 @@ async def read(there: There, console: Console, path: Path, namespace: str | None
 
 
 async def switch(
-    there: There, console: Console, path: Path, names: Sequence[str], namespace: str | None, *, proxy: bool
+    there: There, console: Console, path: Path, names: Sequence[str], namespace: str | None, *, proxy: int | None
 ) -> int:
     """Change the workloads' templates, each after its chain is proven, and wait for their pods."""
     seen = await _look(there, namespace)

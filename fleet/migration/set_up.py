@@ -10,6 +10,9 @@ from fleet.diagnosis.evidence import Hidden
 
 __all__ = ["Hidden"]
 
+PROXY_PORT = 8000
+"""Where the proxy sidecar listens if nothing else is said (the webhook's contract)."""
+
 DEFAULT = "default"
 """The ServiceAccount of every pod that names none."""
 
@@ -124,6 +127,7 @@ class Before:
     service_account: str | None
     use: str | None
     proxy: str | None
+    proxy_port: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,7 @@ class Owner:
     """The label by which the webhook is asked to act."""
     proxy: str | None = None
     """The annotation that asks for the proxy sidecar."""
+    proxy_port: str | None = None
     made_by: str = ""
     """A controller of a kind that is not known here, which writes all of it."""
     host_network: bool = False

@@ -9,7 +9,7 @@ from fleet.changes import Plan
 from fleet.spec import Fleet, Workload
 
 from .proposal import Migration, Proposal
-from .set_up import Kind, Owner
+from .set_up import PROXY_PORT, Kind, Owner
 
 _LABELLED = 'the label azure.workload.identity/use: "true"'
 _UNCHANGEABLE = frozenset({Kind.POD, Kind.JOB})
@@ -63,7 +63,7 @@ def chosen(owners: Sequence[Owner], names: Iterable[str]) -> tuple[Owner, ...]:
 
 
 def switches(
-    migration: Migration, fleet: Fleet, planned: Plan, owners: Iterable[Owner], *, proxy: bool
+    migration: Migration, fleet: Fleet, planned: Plan, owners: Iterable[Owner], *, proxy: int | None
 ) -> tuple[list[Switch], list[Kept]]:
     """What can be switched, and what is kept. Nothing is switched whose chain still lacks a link."""
     wanted = set(owners)
@@ -76,7 +76,9 @@ def switches(
     return ready, kept
 
 
-def _judged(migration: Migration, fleet: Fleet, planned: Plan, proposal: Proposal, *, proxy: bool) -> Switch | Kept:
+def _judged(
+    migration: Migration, fleet: Fleet, planned: Plan, proposal: Proposal, *, proxy: int | None
+) -> Switch | Kept:
     owner, cluster = proposal.owner, migration.known.cluster.name
     workload = entry(fleet, cluster, owner.namespace, proposal.service_account)
     if owner.kind in _UNCHANGEABLE:
@@ -102,10 +104,10 @@ def _judged(migration: Migration, fleet: Fleet, planned: Plan, proposal: Proposa
     return Switch(owner, workload)
 
 
-def is_as_wanted(owner: Owner, workload: Workload, *, proxy: bool) -> bool:
+def is_as_wanted(owner: Owner, workload: Workload, *, proxy: int | None) -> bool:
     """Whether the template asks for the new set-up already. A sidecar that it has stays."""
     asks = owner.use == "true" and owner.service_account == workload.service_account
-    return asks and (owner.proxy is not None or not proxy)
+    return asks and (proxy is None or (owner.proxy is not None and (owner.proxy_port or str(PROXY_PORT)) == str(proxy)))
 
 
 def entry(fleet: Fleet, cluster: str, namespace: str, service_account: str) -> Workload | None:

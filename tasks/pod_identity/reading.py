@@ -37,6 +37,7 @@ _ASSIGNMENT = "AzureAssignedIdentity"
 LABEL = "aadpodidbinding"
 """On pods: the selector of the bindings that are meant for them."""
 PROXY = "azure.workload.identity/inject-proxy-sidecar"
+PROXY_PORT = "azure.workload.identity/proxy-sidecar-port"
 _BEHAVIOUR = "aadpodidentity.k8s.io/Behavior"
 _BINDINGS_OF_ROLES = ("RoleBinding", "ClusterRoleBinding")
 _AGENTS = frozenset({"mic", "nmi"})
@@ -194,7 +195,7 @@ def before_of(item: Json) -> Before | None:
         return None
     try:
         said = json.loads(written)
-        return Before(said["service_account"], said["use"], said["proxy"])
+        return Before(said["service_account"], said["use"], said["proxy"], said["proxy_port"])
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -254,6 +255,7 @@ def _owner(kind: Kind, item: Json, pods: list[Json]) -> Owner:
         labels=labels,
         use=labels.get(USE_LABEL),
         proxy=annotations.get(PROXY),
+        proxy_port=annotations.get(PROXY_PORT),
         made_by=f"{above['kind']} {above['name']}" if above else "",
         host_network=bool(spec.get("hostNetwork")),
         on_delete=((item.get("spec") or {}).get("updateStrategy") or {}).get("type") == "OnDelete",

@@ -11,23 +11,20 @@ from fleet import naming
 from fleet.migration.set_up import Before, Kind, Owner
 from tasks.webhook import USE_LABEL
 
-from .reading import PROXY, before_of, template_of
+from .reading import PROXY, PROXY_PORT, before_of, template_of
 
 Json = dict[str, Any]
 
 
-async def switch(kubernetes: Kubernetes, owner: Owner, service_account: str, *, proxy: bool) -> None:
-    """Let an owner's pods run as the ServiceAccount, with what the webhook injects, and the proxy sidecar if wanted.
+async def switch(kubernetes: Kubernetes, owner: Owner, service_account: str, *, proxy: int | None) -> None:
+    """Let an owner's pods run as the ServiceAccount, with what the webhook injects, and the proxy sidecar on a port.
 
     What the template said before is kept on the owner. Only these fields become ours. Raises ``Conflict`` where another
     object has its name by now.
     """
     live = await kubernetes.get(path_of(owner.kind, owner.namespace, owner.name))
     before = before_of(live) or _said(template_of(live))
-    has_proxy = PROXY in ((template_of(live).get("metadata") or {}).get("annotations") or {})
-    metadata: Json = {"labels": {USE_LABEL: "true"}}
-    if proxy or has_proxy:
-        metadata["annotations"] = {PROXY: "true"}
+    metadata: Json = {"labels": {USE_LABEL: "true"}, "annotations": _sidecar(_said(template_of(live)), proxy)}
     wanted = {
         "apiVersion": api_version_of(owner.kind),
         "kind": str(owner.kind),
@@ -49,7 +46,10 @@ async def undo(kubernetes: Kubernetes, owner: Owner) -> bool:
     if before is None:
         return False
     template = {
-        "metadata": {"labels": {USE_LABEL: before.use}, "annotations": {PROXY: before.proxy}},
+        "metadata": {
+            "labels": {USE_LABEL: before.use},
+            "annotations": {PROXY: before.proxy, PROXY_PORT: before.proxy_port},
+        },
         # Of the second, Kubernetes makes the first where that is missing.
         "spec": {"serviceAccountName": before.service_account, "serviceAccount": before.service_account},
     }
@@ -67,7 +67,16 @@ def _said(template: Json) -> Before:
         service_account=spec.get("serviceAccountName") or spec.get("serviceAccount"),
         use=(metadata.get("labels") or {}).get(USE_LABEL),
         proxy=(metadata.get("annotations") or {}).get(PROXY),
+        proxy_port=(metadata.get("annotations") or {}).get(PROXY_PORT),
     )
+
+
+def _sidecar(there: Before, proxy: int | None) -> dict[str, str]:
+    """The annotations of the sidecar that is wanted, else of the one that is there."""
+    if proxy is None:
+        found = {PROXY: there.proxy, PROXY_PORT: there.proxy_port}
+        return {key: value for key, value in found.items() if value is not None}
+    return {PROXY: "true", PROXY_PORT: str(proxy)}
 
 
 def _around(kind: Kind, template: Json) -> Json:

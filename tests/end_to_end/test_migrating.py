@@ -107,6 +107,8 @@ TROUBLE: dict[str, tuple[tuple[str, ...], str]] = {
     "an unknown subscription": (("veteran", "--subscription", "Somebody's"), "subscription Somebody's: the operator"),
     "two steps at once": (("veteran", "--switch", "--undo"), "are steps of their own: give one of them"),
     "a sidecar without a switch": (("veteran", "--proxy"), "--proxy goes with --switch"),
+    "a port without a sidecar": (("veteran", "--switch", "--proxy-port", "9000"), "--proxy-port goes with --proxy"),
+    "a port that there is not": (("veteran", "--switch", "--proxy-port", "0"), "Invalid value for '--proxy-port'"),
     "a removal without a cleanup": (("veteran", "--yes"), "--yes goes with --cleanup"),
     "everything without an undo": (("veteran", "--everything"), "--everything goes with --undo"),
     "a workload without a step": (("veteran", "shop/checkout"), "WORKLOAD goes with --switch or --undo"),

@@ -20,7 +20,7 @@ AROUND = known(real("shop"))
 NOTHING = Plan(fleet="pod-identity-prod", changes=(), holds=())
 
 
-def outcome(one: Owner, planned: Plan = NOTHING, *, proxy: bool = False) -> Switch | Kept:
+def outcome(one: Owner, planned: Plan = NOTHING, *, proxy: int | None = None) -> Switch | Kept:
     """What is done with a workload whose entry is in the fleet file."""
     there = set_up(one)
     migration = propose(there, AROUND)
@@ -37,16 +37,16 @@ def test_what_has_a_template_is_switched(kind: Kind) -> None:
 
 
 SWITCHED = owner(service_account="web", use="true", before=Before(None, None, None))
-KEPT: dict[str, tuple[Owner, Plan, bool, str]] = {
-    "a pod": (owner(kind=Kind.POD), NOTHING, False, "a Pod cannot be changed: make it anew as ServiceAccount web"),
-    "a job": (owner(kind=Kind.JOB), NOTHING, False, "a Job cannot be changed: make it anew"),
-    "an operator's": (owner(made_by="Rollout web"), NOTHING, False, "Rollout web makes it: change it there"),
-    "on the host's network": (owner(host_network=True), NOTHING, True, "switch it without --proxy"),
-    "switched already": (SWITCHED, NOTHING, False, "is switched already"),
+KEPT: dict[str, tuple[Owner, Plan, int | None, str]] = {
+    "a pod": (owner(kind=Kind.POD), NOTHING, None, "a Pod cannot be changed: make it anew as ServiceAccount web"),
+    "a job": (owner(kind=Kind.JOB), NOTHING, None, "a Job cannot be changed: make it anew"),
+    "an operator's": (owner(made_by="Rollout web"), NOTHING, None, "Rollout web makes it: change it there"),
+    "on the host's network": (owner(host_network=True), NOTHING, 8000, "switch it without --proxy"),
+    "switched already": (SWITCHED, NOTHING, None, "is switched already"),
     "a chain that is not whole": (
         owner(),
         Plan(fleet="f", changes=(), holds=(Hold(key="service-account:x", reason="odd", group="workload:shop/web"),)),
-        False,
+        None,
         "its chain is not whole: service-account:x (odd). Reconcile the fleet file first",
     ),
 }
@@ -66,14 +66,16 @@ def test_what_is_pending_for_another_workload_keeps_none_of_this() -> None:
 
 
 def test_a_sidecar_is_added_to_what_is_switched_already() -> None:
-    assert isinstance(outcome(SWITCHED, proxy=True), Switch)
-    assert isinstance(outcome(replace(SWITCHED, proxy="true"), proxy=True), Kept)
+    assert isinstance(outcome(SWITCHED, proxy=8000), Switch)
+    assert isinstance(outcome(replace(SWITCHED, proxy="true"), proxy=8000), Kept)
+    assert isinstance(outcome(replace(SWITCHED, proxy="true", proxy_port="9000"), proxy=9000), Kept)
+    assert isinstance(outcome(replace(SWITCHED, proxy="true"), proxy=9000), Switch)
 
 
 def test_what_the_file_does_not_name_is_kept() -> None:
     migration = propose(set_up(owner(), owner("b")), AROUND)
     without = load(file.text(propose(set_up(owner("b")), AROUND)))
-    ready, kept = switches(migration, without, NOTHING, [owner(), owner("b")], proxy=False)
+    ready, kept = switches(migration, without, NOTHING, [owner(), owner("b")], proxy=None)
     assert [one.owner.name for one in ready] == ["b"]
     assert [str(one) for one in kept] == ["Deployment shop/web: the fleet file has no workload shop/web on prod"]
 

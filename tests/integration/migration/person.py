@@ -34,7 +34,7 @@ class Person:
         """The second step, without Prefect."""
         await self.cloud.apply(load_path(self.file))
 
-    async def switch(self, *names: str, proxy: bool = False) -> int:
+    async def switch(self, *names: str, proxy: int | None = None) -> int:
         """The third step."""
         return await self._take("switch", names, None, proxy=proxy)
 

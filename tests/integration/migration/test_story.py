@@ -164,11 +164,14 @@ async def test_one_workload_is_switched_and_taken_back_alone(person: Person) -> 
 
 async def test_the_proxy_sidecar_serves_what_knows_only_the_old_way(person: Person) -> None:
     await ready_to_switch(person)
-    assert await person.switch("billing/invoices", proxy=True) == 0
+    before = await person.template("Deployment", "billing", "invoices")
+    assert await person.switch("billing/invoices", proxy=9000) == 0
     (pod,) = await pods(person.cloud, "invoices")
+    assert "--proxy-port=9000" in str(pod["spec"])
     names = {one["name"] for part in ("containers", "initContainers") for one in pod["spec"].get(part) or ()}
     assert {"invoices", "azwi-proxy", "azwi-proxy-init"} <= names
     await person.undo()
+    assert await person.template("Deployment", "billing", "invoices") == before
     (pod,) = await pods_of_one_template(person, "invoices")
     assert [one["name"] for one in pod["spec"]["containers"]] == ["invoices"]
 
