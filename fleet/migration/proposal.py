@@ -79,7 +79,7 @@ def _proposal(
     bindings = matches(set_up, owner)
     if len(choices) > 1:
         undecided = f"{len(bindings)} bindings select it, for {', '.join(sorted(real.name for real in choices))}"
-        do = "Choose one in the fleet file; an application that uses several names each by its client id"
+        do = "Choose one in the fleet file. For an application that uses several, federate the others by hand"
         matters.append(Matter(str(owner), undecided, do))
     elif not choices:
         undecided = "no identity that it could have"
