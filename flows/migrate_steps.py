@@ -68,7 +68,9 @@ async def read(there: There, console: Console, path: Path, namespace: str | None
             f"Nothing of the old set-up is touched by it. To apply: workload-identity reconcile --no-verify {path}",
         )
     else:
-        say(console, f"It is set up. Next: workload-identity migrate {there.cluster.name} --switch --out {path}")
+        decided = [proposal.owner for proposal in migration.proposals if proposal.identity]
+        step = "--cleanup" if all(owner.use == "true" for owner in decided) else "--switch"
+        say(console, f"It is set up. Next: workload-identity migrate {there.cluster.name} {step} --out {path}")
     return ERROR if any(hold.mistake for hold in planned.holds) else CHANGES
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from clients.kubernetes import path_of
+from fleet import naming
 from simulator.kubernetes.cluster import Cluster
 from tests.conftest import ROOT, Cloud, running_cloud
 from tests.end_to_end.command import eventually
@@ -77,3 +79,16 @@ async def veteran(
 async def _served(cloud: Cloud, number: int) -> bool | None:
     found = cluster_of(cloud).list("customresourcedefinitions.apiextensions.k8s.io")
     return sum(bool((item.get("status") or {}).get("conditions")) for item in found) == number or None
+
+
+async def admin_kubeconfig(cloud: Cloud, directory: Path) -> Path:
+    """A kubeconfig of the cluster's administrator, by another name."""
+    subscription = next(iter(cloud.simulator.simulation.azure.subscriptions))
+    cluster = naming.cluster_id(subscription, "veteran-aks", "veteran")
+    url = f"https://management.azure.com{cluster}/listClusterAdminCredential?api-version=2025-01-01"
+    answer = await cloud.by_hand("POST", url)
+    config = yaml.safe_load(base64.b64decode(answer["kubeconfigs"][0]["value"]))
+    config["contexts"][0]["name"] = config["current-context"] = "My_Context"
+    path = directory / "kubeconfig"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path

@@ -124,14 +124,19 @@ class FurtherWorkloads:
         active = [pod for pod in pods if not is_over(pod) and "deletionTimestamp" not in pod["metadata"]]
         ready = sum(map(is_ready, active))
         seen = {"observedGeneration": owner["metadata"].get("generation", 1)}
+        new = sum(not self._is_outdated(owner, pod) for pod in active)
         if self._kind == "Job":
             status = self._job_status(owner, len(active), succeeded)
         elif self._kind == "DaemonSet":
-            wanted = self._wanted(owner, 0)
-            status = {"currentNumberScheduled": len(active), "desiredNumberScheduled": wanted} | seen
-            status |= {"numberMisscheduled": 0, "numberReady": ready, "updatedNumberScheduled": len(active)}
+            counted = {"currentNumberScheduled": len(active), "desiredNumberScheduled": self._wanted(owner, 0)}
+            counted |= {"numberMisscheduled": 0, "numberReady": ready, "updatedNumberScheduled": new}
+            status = counted | seen | ({"numberAvailable": ready} if ready else {})
         else:
             status = {"replicas": len(active), "readyReplicas": ready, "availableReplicas": ready} | seen
+        if self._kind == "StatefulSet":
+            revision = f"{name}-{_revision(owner)}"
+            status |= {"currentReplicas": new, "updatedReplicas": new}
+            status |= {"currentRevision": revision, "updateRevision": revision}
         owner["status"] = {key: value for key, value in status.items() if value or key != "active"}
         self._cluster.write(self._resource, owner)
 

@@ -27,7 +27,13 @@ async def find_cluster(clients: Clients, name: str) -> Cluster:
 
     Raises ``Missing`` where there is neither, with what there is, and ``Invalid`` where several have the name.
     """
-    there = await clients.managed_clusters()
+    contexts = kubeconfigs.contexts()
+    try:
+        there = await clients.managed_clusters()
+    except Denied:
+        if name not in contexts:
+            raise
+        there = []
     group, _, short = name.rpartition("/")
     found = [
         item
@@ -39,7 +45,6 @@ async def find_cluster(clients: Clients, name: str) -> Cluster:
         raise Invalid(
             f"cluster {name}", f"there are several of this name: {which}", code="Cluster", advice="Name one of them so"
         )
-    contexts = kubeconfigs.contexts()
     if found:
         return Cluster(name=found[0].name or "", resource_group=_group(found[0]), webhook=_delivery(found[0]))
     if name in contexts:

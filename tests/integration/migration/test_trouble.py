@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from person import Person
 
 from clients.errors import CloudError
-from fleet import naming
 from flows import migrate
 from flows.migrate_steps import StepError
+from simulator.azure import roles
 from simulator.kubernetes import authorization
-from tests.conftest import Cloud, running_cloud
-from tests.veteran import BILLING, CLOUD, DEFINITIONS, OBJECTS, cluster_of, on, veteran
+from tests.conftest import running_cloud
+from tests.veteran import BILLING, CLOUD, DEFINITIONS, OBJECTS, admin_kubeconfig, cluster_of, on, veteran
 
 Json = dict[str, Any]
 GROUP = "aadpodidentity.k8s.io"
@@ -167,17 +165,15 @@ async def test_a_context_of_the_users_kubeconfig_is_a_cluster_with_the_issuer_th
         ]
 
 
-async def admin_kubeconfig(cloud: Cloud, directory: Path) -> Path:
-    """A kubeconfig of the cluster's administrator, by another name."""
-    subscription = next(iter(cloud.simulator.simulation.azure.subscriptions))
-    cluster = naming.cluster_id(subscription, "veteran-aks", "veteran")
-    url = f"https://management.azure.com{cluster}/listClusterAdminCredential?api-version=2025-01-01"
-    answer = await cloud.by_hand("POST", url)
-    config = yaml.safe_load(base64.b64decode(answer["kubeconfigs"][0]["value"]))
-    config["contexts"][0]["name"] = config["current-context"] = "My_Context"
-    path = directory / "kubeconfig"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return path
+async def test_who_may_not_list_clusters_gets_in_by_a_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with somebody(tmp_path) as person:
+        monkeypatch.setenv("KUBECONFIG", str(await admin_kubeconfig(person.cloud, tmp_path)))
+        for assignment in person.cloud.simulator.simulation.azure.role_assignments.values():
+            role = roles.BY_NAME["Managed Identity Contributor"].id
+            assignment.body["properties"]["roleDefinitionId"] = f"/roleDefinitions/{role}"
+        async with migrate.at("My_Context", None) as there:
+            assert there.cluster.context == "My_Context"
+        assert "the subscription's AKS clusters" in await found("veteran")
 
 
 async def test_of_two_clusters_of_one_name_the_group_tells_which(tmp_path: Path) -> None:
