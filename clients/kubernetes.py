@@ -89,6 +89,11 @@ class Kubernetes:
     """Signs in anew, once, where this way in was remembered and leads nowhere."""
     _former: list[ApiClient] = field(default_factory=list, init=False)
 
+    @property
+    def host(self) -> str:
+        """The name under which the API server is asked."""
+        return urlsplit(self._api.configuration.host).hostname or ""
+
     async def get(self, path: str) -> Json:
         """One object. ``Missing`` where there is none."""
         return await self._call("GET", path)

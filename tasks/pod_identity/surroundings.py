@@ -48,17 +48,21 @@ async def find_cluster(clients: Clients, name: str) -> Cluster:
     if found:
         return Cluster(name=found[0].name or "", resource_group=_group(found[0]), webhook=_delivery(found[0]))
     if name in contexts:
-        return await _of_context(clients, name)
+        return await _of_context(clients, name, there)
     seen = ", ".join(sorted(f"{_group(item)}/{item.name}" for item in there)) or "none"
     message = f"no AKS cluster of the subscription {clients.subscription_id} and no kubeconfig context has this name"
     advice = f"AKS clusters there: {seen}. Contexts: {', '.join(contexts) or 'none'}"
     raise Missing(f"cluster {name}", message, code="Cluster", advice=advice)
 
 
-async def _of_context(clients: Clients, context: str) -> Cluster:
-    """A cluster that is not AKS tells its issuer itself."""
+async def _of_context(clients: Clients, context: str, there: list[ManagedCluster]) -> Cluster:
+    """An AKS cluster is known by the name under which it is served; any other tells its issuer itself."""
     kubernetes = await kubeconfigs.from_context(context, context, clients.patience, clients.traffic, clients.pace)
     try:
+        aks = next((item for item in there if kubernetes.host in (item.fqdn, item.private_fqdn)), None)
+        if aks is not None:
+            delivery = _delivery(aks)
+            return Cluster(name=aks.name or "", resource_group=_group(aks), context=context, webhook=delivery)
         issuer = (await kubernetes.get("/.well-known/openid-configuration")).get("issuer")
     finally:
         await kubernetes.close()

@@ -150,14 +150,12 @@ async def test_a_cluster_that_is_nowhere_is_told_with_those_that_are_there(
         assert "Somebody's" in await found("veteran", "Somebody's")
 
 
-async def test_a_context_of_the_users_kubeconfig_is_a_cluster_with_the_issuer_that_it_tells(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_context_of_an_aks_cluster_is_that_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with somebody(tmp_path) as person:
         monkeypatch.setenv("KUBECONFIG", str(await admin_kubeconfig(person.cloud, tmp_path)))
         async with migrate.at("My_Context", None) as there:
-            assert (there.cluster.name, there.cluster.context) == ("my-context", "My_Context")
-            assert there.cluster.issuer == cluster_of(person.cloud).state.issuer
+            assert (there.cluster.name, there.cluster.resource_group) == ("veteran", "veteran-aks")
+            assert (there.cluster.context, there.cluster.issuer) == ("My_Context", None)
             seen = await migrate.look(there, "billing")
         assert [str(one.owner) for one in seen.migration.proposals] == [
             "Deployment billing/invoices",
@@ -172,7 +170,8 @@ async def test_who_may_not_list_clusters_gets_in_by_a_context(tmp_path: Path, mo
             role = roles.BY_NAME["Managed Identity Contributor"].id
             assignment.body["properties"]["roleDefinitionId"] = f"/roleDefinitions/{role}"
         async with migrate.at("My_Context", None) as there:
-            assert there.cluster.context == "My_Context"
+            assert (there.cluster.name, there.cluster.context) == ("my-context", "My_Context")
+            assert there.cluster.issuer == cluster_of(person.cloud).state.issuer
         assert "the subscription's AKS clusters" in await found("veteran")
 
 
