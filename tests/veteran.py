@@ -13,6 +13,7 @@ import yaml
 from clients.kubernetes import path_of
 from fleet import naming
 from simulator.kubernetes.cluster import Cluster
+from simulator.weather import CALM, Dials
 from tests.conftest import ROOT, Cloud, running_cloud
 from tests.end_to_end.command import eventually
 
@@ -65,10 +66,16 @@ async def pods(cloud: Cloud, app: str) -> list[Json]:
 
 @asynccontextmanager
 async def veteran(
-    directory: Path, *, definitions: Iterable[Json] = DEFINITIONS, objects: Iterable[Json] = OBJECTS
+    directory: Path,
+    *,
+    definitions: Iterable[Json] = DEFINITIONS,
+    objects: Iterable[Json] = OBJECTS,
+    dials: Dials = CALM,
+    speed: float = 1.0,
+    seed: int = 0,
 ) -> AsyncIterator[Cloud]:
     """The cloud with its old set-up, every pod made."""
-    async with running_cloud(directory, cloud=CLOUD) as cloud:
+    async with running_cloud(directory, dials, speed, seed, CLOUD) as cloud:
         definitions = list(definitions)
         await install(cloud, definitions)
         await eventually(lambda: _served(cloud, len(definitions)), "the serving of the definitions")

@@ -12,6 +12,7 @@ from person import Person
 from fleet.changes import Action
 from flows.fleet_files import load_path
 from flows.migrate_steps import StepError
+from simulator.weather import NORMAL
 from tests.conftest import Cloud
 from tests.end_to_end.command import eventually
 from tests.veteran import AGENT, BILLING, WRITER, cluster_of, get, on, pods, veteran
@@ -247,6 +248,17 @@ async def test_old_objects_go_once_nobody_needs_them_and_come_back(person: Perso
     await person.undo()
     assert old_objects(person.cloud) == before
     assert client_ids(await pods_of_one_template(person, "ledger")) == {None}
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_migration_gets_through_the_weather_of_the_real_cloud(tmp_path: Path, seed: int) -> None:
+    async with veteran(tmp_path / "simulator", dials=NORMAL, speed=200.0, seed=seed) as cloud:
+        person = Person(cloud, tmp_path / "veteran.yaml")
+        await person.read("billing")
+        await person.reconcile()
+        assert await person.switch("billing/invoices", "billing/ledger") == 0
+        assert await person.cleanup("billing", remove=True) == 0
+        assert client_ids(await pods(cloud, "ledger")) == {BILLING}
 
 
 async def test_only_a_namespace_is_read_and_cleaned_up_where_it_is_named(person: Person) -> None:
