@@ -34,7 +34,6 @@ def text(migration: Migration) -> str:
     known = migration.known
     decided = [proposal for proposal in migration.proposals if proposal.identity is not None]
     open_ones = [proposal for proposal in migration.proposals if proposal.identity is None]
-    names = _names(migration.proposals)
     used = {proposal.identity: None for proposal in decided if proposal.identity is not None}
     offered = {real: None for proposal in open_ones for real in proposal.choices if real not in used}
     lines = [
@@ -46,19 +45,14 @@ def text(migration: Migration) -> str:
         *_entry(_cluster(known.cluster)),
         "",
         "identities:",
-        *(line for real in used for line in _entry(_identity(real, names[real]))),
-        *(line for real in offered for line in _comment(_as_text(_identity(real, names[real])), indent=2)),
+        *(line for real in used for line in _entry(_identity(real))),
+        *(line for real in offered for line in _comment(_as_text(_identity(real)), indent=2)),
         "",
         "workloads:",
-        *(line for proposal in _once(decided) for line in _decided(known, names, proposal)),
-        *(line for proposal in open_ones for line in _undecided(known, names, proposal)),
+        *(line for proposal in _once(decided) for line in _decided(known, proposal)),
+        *(line for proposal in open_ones for line in _undecided(known, proposal)),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _names(proposals: Iterable[Proposal]) -> dict[RealIdentity, str]:
-    """The name of each identity: Azure's own. Of two with one name, only the first can be in a fleet file."""
-    return {real: real.name for proposal in proposals for real in proposal.choices}
 
 
 def _once(proposals: Iterable[Proposal]) -> Iterator[Proposal]:
@@ -71,19 +65,19 @@ def _once(proposals: Iterable[Proposal]) -> Iterator[Proposal]:
             yield proposal
 
 
-def _decided(known: Known, names: dict[RealIdentity, str], proposal: Proposal) -> Iterator[str]:
+def _decided(known: Known, proposal: Proposal) -> Iterator[str]:
     assert proposal.identity is not None
     yield from _about(proposal)
-    yield from _entry(_workload(known, proposal, names[proposal.identity]))
+    yield from _entry(_workload(known, proposal, proposal.identity.name))
 
 
-def _undecided(known: Known, names: dict[RealIdentity, str], proposal: Proposal) -> Iterator[str]:
+def _undecided(known: Known, proposal: Proposal) -> Iterator[str]:
     yield from _about(proposal)
     yield from _comment(f"Undecided: {proposal.undecided}", indent=2)
     if len(proposal.choices) > 1:
         yield from _comment("Take one of these, with its identity above:", indent=2)
     for real in proposal.choices:
-        yield from _comment(_as_text(_workload(known, proposal, names[real])), indent=2)
+        yield from _comment(_as_text(_workload(known, proposal, real.name)), indent=2)
 
 
 def _about(proposal: Proposal) -> Iterator[str]:
@@ -97,12 +91,12 @@ def _cluster(cluster: Cluster) -> dict[str, Any]:
     return cluster.model_dump(mode="json", exclude_defaults=True) | {"webhook": cluster.webhook.value}
 
 
-def _identity(real: RealIdentity, name: str) -> dict[str, Any]:
+def _identity(real: RealIdentity) -> dict[str, Any]:
     if real.kind is not IdentityType.MANAGED_IDENTITY:
-        identity = Identity(name=name, kind=IdentityKind.APPLICATION, adopt=True)
+        identity = Identity(name=real.name, kind=IdentityKind.APPLICATION, adopt=True)
         return identity.model_dump(mode="json", exclude_defaults=True) | {"kind": identity.kind.value}
     identity = Identity(
-        name=name,
+        name=real.name,
         kind=IdentityKind.MANAGED_IDENTITY,
         resource_group=real.resource_group,
         location=real.location,

@@ -104,5 +104,14 @@ async def test_a_cron_job_gets_its_defaults_and_does_not_run_by_itself(api: Api,
     assert cluster.list("jobs.batch") == []
 
 
+@pytest.mark.parametrize("kind", ["StatefulSet", "ReplicationController"])
+async def test_a_workload_with_replicas_is_scaled(api: Api, cluster: Cluster, kind: str) -> None:
+    controller = await made(api, cluster, kind)
+    scale = await api.merge(f"{OBJECTS[kind][0]}/one/scale", {"spec": {"replicas": 1}})
+    assert scale["status"]["selector"] == "a=b"
+    await controller.reconcile("f1", "one")
+    assert len(pods(cluster)) == 1
+
+
 def test_every_kind_has_a_controller() -> None:
     assert set(KINDS) == set(OBJECTS)
