@@ -16,7 +16,7 @@ from flows.migrate_steps import StepError
 from simulator.azure import roles
 from simulator.kubernetes import authorization
 from tests.conftest import running_cloud
-from tests.veteran import BILLING, CLOUD, DEFINITIONS, OBJECTS, admin_kubeconfig, cluster_of, on, veteran
+from tests.veteran import BILLING, CLOUD, DEFINITIONS, OBJECTS, admin_kubeconfig, cluster_of, on, pods, veteran
 
 Json = dict[str, Any]
 GROUP = "aadpodidentity.k8s.io"
@@ -97,6 +97,26 @@ async def test_a_kind_that_may_not_be_seen_is_told_and_the_rest_goes_on(
         assert said in person.said
         assert f"Needs list of {plural} in all namespaces" in person.said
         assert "Deployment billing/invoices" in person.said
+
+
+async def test_pods_whose_owner_may_not_be_seen_are_not_taken_for_pods_by_themselves(
+    tmp_path: Path, forbid: Callable[..., None]
+) -> None:
+    async with somebody(tmp_path) as person:
+        forbid("replicasets")
+        await person.read()
+        assert "the fleet file of 9 workloads" in person.said
+        assert "Pod billing/" not in person.said
+
+
+async def test_a_label_that_somebody_put_on_a_pod_by_hand_counts_for_its_owner(tmp_path: Path) -> None:
+    async with somebody(tmp_path) as person:
+        (pod,) = await pods(person.cloud, "stranger")
+        where = on(person.cloud, f"/api/v1/namespaces/billing/pods/{pod['metadata']['name']}")
+        patch = {"metadata": {"labels": {"aadpodidbinding": "billing"}}}
+        await person.cloud.by_hand("PATCH", where, patch, **{"Content-Type": "application/merge-patch+json"})
+        await person.read("billing")
+        assert "the fleet file of 3 workloads" in person.said
 
 
 async def test_what_may_not_be_seen_may_need_everything(tmp_path: Path, forbid: Callable[..., None]) -> None:
