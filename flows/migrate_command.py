@@ -25,9 +25,7 @@ def migrate(
     ],
     workloads: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[WORKLOAD]...", help="With --switch and --undo: NAMESPACE/NAME or KIND/NAMESPACE/NAME."
-        ),
+        typer.Argument(metavar="WORKLOAD", help="With --switch and --undo: NAMESPACE/NAME or KIND/NAMESPACE/NAME."),
     ] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", help="Only what runs in this one.")] = None,
     out: Annotated[

@@ -80,7 +80,7 @@ async def switch(
     """Change the workloads' templates, each after its chain is proven, and wait for their pods."""
     seen = await _look(there, namespace)
     fleet = load(path)
-    owners = _chosen([proposal.owner for proposal in seen.migration.proposals], names)
+    owners = _chosen([proposal.owner for proposal in seen.migration.proposals], names, "uses AAD Pod Identity")
     new = await migrate.beside(there, fleet)
     ready, kept = switches(seen.migration, fleet, new.planned, owners, proxy=proxy)
     outcomes = await asyncio.gather(*(migrate.switch(there, new, one, proxy=proxy) for one in ready))
@@ -123,7 +123,7 @@ async def undo(
             say(console, f"restored   {item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}")
     set_up = (await _look(there, namespace)).set_up
     switched = [one for one in set_up.owners if one.is_switched and namespace in (None, one.namespace)]
-    for owner in _chosen(switched, names):
+    for owner in _chosen(switched, names, "is switched"):
         await templates.undo(there.kubernetes, owner)
         say(console, f"back       {owner}: as it was before the switch")
     if not everything:
@@ -202,9 +202,9 @@ def _removed(path: Path) -> list[dict[str, Any]]:
     return documents
 
 
-def _chosen(owners: Sequence[Owner], names: Sequence[str]) -> tuple[Owner, ...]:
+def _chosen(owners: Sequence[Owner], names: Sequence[str], what: str) -> tuple[Owner, ...]:
     try:
-        return chosen(owners, names)
+        return chosen(owners, names, what)
     except ChoiceError as error:
         raise StepError(str(error)) from None
 

@@ -40,10 +40,10 @@ class Kept:
         return f"{self.owner}: {self.why}"
 
 
-def chosen(owners: Sequence[Owner], names: Iterable[str]) -> tuple[Owner, ...]:
+def chosen(owners: Sequence[Owner], names: Iterable[str], what: str) -> tuple[Owner, ...]:
     """The owners that are named by ``NAMESPACE/NAME`` or ``KIND/NAMESPACE/NAME``; all where none is.
 
-    Raises :class:`ChoiceError` that says what there is.
+    ``what`` says what they have in common. Raises :class:`ChoiceError` that says what there is.
     """
     found: dict[Owner, None] = {}
     names = tuple(names)
@@ -52,7 +52,7 @@ def chosen(owners: Sequence[Owner], names: Iterable[str]) -> tuple[Owner, ...]:
         matching = [one for one in owners if one.address == address and kind.lower() in ("", one.kind.lower())]
         if not matching:
             there = ", ".join(f"{one.kind.lower()}/{one.address}" for one in owners) or "none"
-            message = f"{name}: no workload of this name uses AAD Pod Identity here. There are: {there}"
+            message = f"{name}: no workload of this name {what} here. There are: {there}"
             raise ChoiceError(message)
         if len(matching) > 1:
             which = ", ".join(f"{one.kind.lower()}/{one.address}" for one in matching)

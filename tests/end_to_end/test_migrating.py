@@ -116,7 +116,10 @@ TROUBLE: dict[str, tuple[tuple[str, ...], str]] = {
         ("veteran", "--switch", "--out", "none.yaml"),
         "none.yaml: there is no such file. Write it first",
     ),
-    "an unknown workload": (("veteran", "a/b", "--undo", "--out", "none.yaml"), "a/b: no workload of this name"),
+    "an unknown workload": (
+        ("veteran", "a/b", "--undo", "--out", "none.yaml"),
+        "a/b: no workload of this name is switched here. There are: none",
+    ),
     "everything of one workload": (("veteran", "a/b", "--undo", "--everything"), "leave out WORKLOAD and --namespace"),
     "a place that cannot be written": (("veteran", "--out", "/nowhere/at/all.yaml"), "/nowhere/at/all.yaml: cannot be"),
     "a folder for a file": (("veteran", "--out", "/"), "/: cannot be written"),

@@ -93,13 +93,13 @@ OWNERS = [owner("a"), owner("b"), owner("b", Kind.CRON_JOB)]
     ],
 )
 def test_workloads_are_named_by_place_and_kind(names: list[str], found: list[Owner]) -> None:
-    assert list(chosen(OWNERS, names)) == found
+    assert list(chosen(OWNERS, names, "is there")) == found
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("shop/c", "shop/c: no workload of this name uses AAD Pod Identity here. There are: deployment/shop/a"),
+        ("shop/c", "shop/c: no workload of this name is there here. There are: deployment/shop/a"),
         ("a", "a: no workload of this name"),
         ("", ": no workload of this name"),
         ("a/b/c/d", "no workload of this name"),
@@ -108,7 +108,7 @@ def test_workloads_are_named_by_place_and_kind(names: list[str], found: list[Own
 )
 def test_a_name_that_fits_none_or_several_is_refused_with_what_there_is(name: str, said: str) -> None:
     with pytest.raises(ChoiceError) as refused:
-        chosen(OWNERS, [name])
+        chosen(OWNERS, [name], "is there")
     assert said in str(refused.value)
 
 
