@@ -128,8 +128,8 @@ TROUBLE: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 async def test_a_mistake_is_told_with_the_way_out(story: Story) -> None:
-    for name, (arguments, said) in TROUBLE.items():
-        finished = await story.terminal.run("migrate", *arguments)
+    told = await asyncio.gather(*(story.terminal.run("migrate", *arguments) for arguments, _ in TROUBLE.values()))
+    for finished, (name, (_, said)) in zip(told, TROUBLE.items(), strict=True):
         assert finished.code == 1, f"{name}: {finished.text}"
         assert said in finished.words, f"{name}: {finished.text}"
 
