@@ -15,7 +15,7 @@ SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
 # The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
 DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
 
-.PHONY: help demo operate test check crash storm faults clients ui-test many-machines mutants bench stop setup format schema clean
+.PHONY: help demo migration operate test check crash storm faults clients ui-test many-machines mutants bench stop setup format schema clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -34,6 +34,10 @@ $(READY): $(LOCKS)/installer.txt $(LOCKS)/development.txt $(LOCKS)/binaries.txt 
 
 demo: $(READY) ## Run the tutorial for real against a simulated cloud on this machine
 	@$(DEMO) $(SIMULATE) --keep -- $(BIN)/workload-identity reconcile deployments/demo/fleet.yaml
+
+migration: $(READY) ## Walk out of AAD Pod Identity on a simulated cluster, and back again
+	@$(BIN)/workload-identity simulate --directory $(STATE)/veteran --cloud deployments/migration/cloud.yaml \
+		-- deployments/migration/walk.sh $(STATE)/veteran.yaml
 
 operate: $(READY) ## Run Prefect's server, UI and a worker here, against a simulated cloud; AZURE=1: against Azure
 	@$(DEMO) $(if $(AZURE),,$(SIMULATE) --keep --) $(BIN)/python -m deployments.operate $(if $(AZURE),,; $(SIMULATE) stop)

@@ -41,6 +41,18 @@ _PLURALS = {
     "Deployment": "/apis/apps/v1/deployments",
     "MutatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
     "ConfigMap": "/api/v1/configmaps",
+    "StatefulSet": "/apis/apps/v1/statefulsets",
+    "DaemonSet": "/apis/apps/v1/daemonsets",
+    "ReplicaSet": "/apis/apps/v1/replicasets",
+    "ReplicationController": "/api/v1/replicationcontrollers",
+    "Job": "/apis/batch/v1/jobs",
+    "CronJob": "/apis/batch/v1/cronjobs",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/rolebindings",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "AzureIdentity": "/apis/aadpodidentity.k8s.io/v1/azureidentities",
+    "AzureIdentityBinding": "/apis/aadpodidentity.k8s.io/v1/azureidentitybindings",
+    "AzureAssignedIdentity": "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities",
+    "AzurePodIdentityException": "/apis/aadpodidentity.k8s.io/v1/azurepodidentityexceptions",
 }
 
 Json = dict[str, Any]
@@ -51,6 +63,11 @@ def path_of(kind: str, namespace: str = "", name: str = "") -> str:
     prefix, plural = _PLURALS[kind].rsplit("/", 1)
     within = f"/namespaces/{quote(namespace)}" if namespace else ""
     return f"{prefix}{within}/{plural}" + (f"/{quote(name)}" if name else "")
+
+
+def api_version_of(kind: str) -> str:
+    """``apps/v1``, or ``v1`` in the core group."""
+    return _PLURALS[kind].rsplit("/", 1)[0].removeprefix("/apis/").removeprefix("/api/")
 
 
 def address_of(item: Json) -> tuple[str, str]:
@@ -72,6 +89,11 @@ class Kubernetes:
     """Signs in anew, once, where this way in was remembered and leads nowhere."""
     _former: list[ApiClient] = field(default_factory=list, init=False)
 
+    @property
+    def host(self) -> str:
+        """The name under which the API server is asked."""
+        return urlsplit(self._api.configuration.host).hostname or ""
+
     async def get(self, path: str) -> Json:
         """One object. ``Missing`` where there is none."""
         return await self._call("GET", path)
@@ -88,16 +110,16 @@ class Kubernetes:
                 return items
             page["continue"] = token
 
-    async def apply(self, obj: Json) -> Json:
-        """Server-side apply as field manager ``workload-identity``; fields of others that we name become ours."""
+    async def apply(self, obj: Json, manager: str = naming.FIELD_MANAGER) -> Json:
+        """Server-side apply as a field manager of ours; fields of others that we name become its own."""
         metadata = obj["metadata"]
         path = path_of(obj["kind"], metadata.get("namespace", ""), metadata["name"])
-        query = {"fieldManager": naming.FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": manager, "force": "true"}
         return await self._call("PATCH", path, query, obj, "application/apply-patch+yaml")
 
-    async def merge(self, path: str, patch: Json) -> Json:
+    async def merge(self, path: str, patch: Json, manager: str = naming.FIELD_MANAGER) -> Json:
         """A JSON merge patch: the one way to take away a field that somebody else set."""
-        query = {"fieldManager": naming.FIELD_MANAGER}
+        query = {"fieldManager": manager}
         return await self._call("PATCH", path, query, patch, "application/merge-patch+json")
 
     async def create(self, path: str, obj: Json, **query: str) -> Json:
@@ -293,6 +315,19 @@ def read_kubeconfig(name: str, text: str) -> Json:
     if not isinstance(config, dict) or "current-context" not in config:
         raise Denied(f"cluster {name}", "the service handed out no usable kubeconfig", code="Kubeconfig")
     return config
+
+
+def contexts() -> list[str]:
+    """The names of the user's kubeconfig contexts; none where there is no kubeconfig that can be read."""
+    names: list[str] = []
+    for candidate in _kubeconfig_path().split(os.pathsep):
+        try:
+            config = yaml.safe_load(Path(candidate).read_text(encoding="utf-8")) if candidate else None
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+        listed = config.get("contexts") if isinstance(config, dict) else None
+        names += [item["name"] for item in listed or () if isinstance(item, dict) and isinstance(item.get("name"), str)]
+    return list(dict.fromkeys(names))
 
 
 def _kubeconfig_path() -> str:

@@ -294,8 +294,8 @@ async def open_clients(
                 yield clients
 
 
-async def find_tenancy(clients: Clients, subscription: str) -> Tenancy:
-    """The subscription by name or id, '' for the only one there is; its tenant, and who we are there.
+async def find_tenancy(clients: Clients, subscription: str | None) -> Tenancy:
+    """The subscription by name or id, its tenant, and who we are there. None is the only one that the operator sees.
 
     Raises ``Denied`` where no credential works, and where the operator sees no such subscription.
     """
@@ -312,7 +312,8 @@ async def find_tenancy(clients: Clients, subscription: str) -> Tenancy:
     claims = await _operator(clients)
     seen = await clients.patience.request(visible)
     for subscription_id, name, tenant_id in seen:
-        if subscription.lower() in (subscription_id.lower(), name.lower()) or (not subscription and len(seen) == 1):
+        alone = subscription is None and len(seen) == 1
+        if alone or (subscription or "").lower() in (subscription_id.lower(), name.lower()):
             return Tenancy(
                 tenant_id=tenant_id or claims["tid"],
                 subscription_id=subscription_id,
@@ -320,10 +321,11 @@ async def find_tenancy(clients: Clients, subscription: str) -> Tenancy:
                 operator_id=claims["oid"],
             )
     others = ", ".join(f"{name} ({subscription_id})" for subscription_id, name, _ in seen) or "none"
-    if not subscription:
-        advice = "Say which is meant: --subscription NAME"
-        raise Denied("the subscription", f"the operator sees: {others}", code="SubscriptionNotFound", advice=advice)
-    message = f"the operator {claims.get('appid', claims['oid'])} sees no such subscription; it sees: {others}"
+    who = f"the operator {claims.get('appid', claims['oid'])}"
+    if subscription is None:
+        message = f"{who} sees {'more than one' if seen else 'none'}: {others}"
+        raise Denied("subscription", message, code="SubscriptionNotFound", advice="Name one with --subscription")
+    message = f"{who} sees no such subscription; it sees: {others}"
     advice = "Correct subscription in the fleet file, or give the operator Reader on it"
     raise Denied(f"subscription {subscription}", message, code="SubscriptionNotFound", advice=advice)
 

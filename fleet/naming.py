@@ -17,6 +17,12 @@ AUDIENCE = "api://AzureADTokenExchange"
 FIELD_MANAGER = "workload-identity"
 """Our field manager in server-side apply."""
 
+MIGRATION_MANAGER = "workload-identity-migrate"
+"""Our field manager for what a migration changes in the workloads of others, so that it can be told and taken back."""
+
+BEFORE_MIGRATION = "workload-identity.io/before-migration"
+"""Annotates a workload with what its template said before it was switched."""
+
 OPERATOR = "operator"
 """Stands for whoever runs us where an identity is named, so no identity of a fleet may have this name."""
 
@@ -31,6 +37,7 @@ RESOURCE_NAME = re.compile(r"^[A-Za-z0-9_(][-A-Za-z0-9_.()]{0,88}[-A-Za-z0-9_)]$
 DISPLAY_NAME = re.compile(r"^[^\s/\\?%&<>:\"'`][^/\\?%&<>:\"'`\x00-\x1f]{0,89}$")
 MANAGED_IDENTITY_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{2,127}$")
 LOCATION = re.compile(r"^[a-z0-9]{2,40}$")
+GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 FLEET_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")
 SECRET_NAME = re.compile(r"^[0-9A-Za-z-]{1,127}$")
 ENVIRONMENT_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")

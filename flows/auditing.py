@@ -17,5 +17,5 @@ async def of_fleet(clients: Clients, fleet: Fleet) -> Audit:
 
 async def of_subscription(clients: Clients, subscription: str) -> Audit:
     """What is found without a fleet file, in a subscription by name or id, '' for the only one there is."""
-    clients.tenancy = await find_tenancy(clients, subscription)
+    clients.tenancy = await find_tenancy(clients, subscription or None)
     return audit(None, await Looking(clients, ()).inventory())

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from .migrate_command import migrate
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -209,6 +211,9 @@ def teardown(
     if selection:
         typer.echo("FLEET still names it: take it out there too, or the next reconcile brings it back", err=True)
     _flow("teardown", parameters, as_json=as_json)
+
+
+app.command()(migrate)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

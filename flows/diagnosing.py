@@ -47,7 +47,7 @@ async def of_ask(clients: Clients, ask: Ask) -> list[Report]:
 
     Raises :class:`NothingToDiagnoseError` where it does not say enough, or what it names is not there.
     """
-    clients.tenancy = await find_tenancy(clients, ask.subscription)
+    clients.tenancy = await find_tenancy(clients, ask.subscription or None)
     return await _reports(clients, *await asked.questions(clients, ask))
 
 

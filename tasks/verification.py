@@ -26,14 +26,17 @@ def chains(fleet: Fleet, observed: Observed) -> tuple[list[Chain], list[str]]:
     for workload in fleet.workloads:
         for name in workload.clusters:
             try:
-                found.append(_chain(fleet, observed, workload, name))
+                found.append(chain_of(fleet, observed, workload, name))
             except LookupError as error:
                 gaps.append(f"{workload} on {name}: {error.args[0]}")
     return found, gaps
 
 
 async def verify(clients: Clients, fleet: Fleet, chain: Chain, patience_seconds: float) -> Proof:
-    """Try the chain. What may still be propagating is waited for up to ``patience_seconds``."""
+    """Try the chain, of one that names no secret as far as Entra's token.
+
+    What may still be propagating is waited for up to ``patience_seconds``.
+    """
     kubernetes = await clients.cluster(fleet.cluster(chain.cluster))
     try:
         admitted = await kubernetes.try_pod(chain.namespace, probe_pod(chain.service_account))
@@ -43,7 +46,7 @@ async def verify(clients: Clients, fleet: Fleet, chain: Chain, patience_seconds:
 
         async def read() -> str:  # each time with a new token: an old one may carry an issuer that is no more
             token = await kubernetes.token(chain.namespace, chain.service_account, naming.AUDIENCE)
-            await _read(clients, chain, token)
+            await (_read if chain.secret else _sign_in)(clients, chain, token)
             return token
 
         codes = PROPAGATING | _DENIED_FOR_NOW
@@ -57,11 +60,17 @@ async def verify(clients: Clients, fleet: Fleet, chain: Chain, patience_seconds:
     return Proof(chain=chain, holds=holds, tried=EXCHANGES, succeeded=succeeded, problems=() if holds else (flapping,))
 
 
-def _chain(fleet: Fleet, observed: Observed, workload: Workload, cluster_name: str) -> Chain:
+def chain_of(
+    fleet: Fleet, observed: Observed, workload: Workload, cluster_name: str, *, to_secret: bool = True
+) -> Chain:
+    """The chain of a workload on a cluster; not ``to_secret``, one that may end where Entra has signed it in.
+
+    Raises ``LookupError`` that says what is missing.
+    """
     if reason := observed.why_unreachable(f"kubernetes:{cluster_name}"):  # or each of its chains would wait for it
         raise LookupError(reason)
     cluster, identity, check = fleet.cluster(cluster_name), fleet.identity(workload.identity), fleet.check(workload)
-    if check is None:
+    if check is None and to_secret:
         raise LookupError("its identity may read no secret of this file: name one in verify")
     issuer = cluster.issuer or observed.output(f"cluster:{cluster.name}", "issuer")
     client_id = observed.output(identity_key(identity), "client_id")
@@ -78,8 +87,8 @@ def _chain(fleet: Fleet, observed: Observed, workload: Workload, cluster_name: s
         issuer=issuer,
         client_id=client_id,
         tenant_id=observed.tenancy.tenant_id,
-        vault=check.vault,
-        secret=check.secret,
+        vault=check.vault if check else "",
+        secret=check.secret if check else "",
         skip_containers=";".join(skipped) or None,
     )
 
@@ -93,14 +102,15 @@ async def _read(clients: Clients, chain: Chain, assertion: str) -> None:
 
 async def _exchange(clients: Clients, chain: Chain, assertion: str) -> bool:
     """Whether one more exchange succeeds, however the weather is. A new credential each time: one keeps its token."""
-
-    async def exchange() -> None:
-        with translated(chain.subject):
-            async with clients.workload(chain.tenant_id, chain.client_id, assertion) as credential:
-                await credential.get_token("https://vault.azure.net/.default")
-
     try:
-        await clients.patience.request(exchange)
+        await clients.patience.request(lambda: _sign_in(clients, chain, assertion))
     except CloudError:
         return False
     return True
+
+
+async def _sign_in(clients: Clients, chain: Chain, assertion: str) -> None:
+    """Exchange the ServiceAccount's token for one of Entra."""
+    with translated(chain.subject):
+        async with clients.workload(chain.tenant_id, chain.client_id, assertion) as credential:
+            await credential.get_token("https://vault.azure.net/.default")

@@ -110,16 +110,19 @@ async def put_identity(simulation: Simulation, request: Request) -> Response:
         return answer(request, _shown(request, existing))
     name = request.path_params["identity"]
     location = region(sent, place["location"])
-    made = _create(simulation, place, name, location, sent.get("tags") or {})
+    made = add_identity(simulation, place, name, location, sent.get("tags") or {})
     return answer(request, _shown(request, made), 201, {"location": made.body["id"]})
 
 
 @rule("arm", "a managed identity's principal is replicated later", Provenance.REPORTED, f"{_SOURCE} replication")
-def _create(simulation: Simulation, place: Json, name: str, location: str, tags: dict[str, str]) -> ManagedIdentity:
+def add_identity(
+    simulation: Simulation, place: Json, name: str, location: str, tags: dict[str, str], client_id: str = ""
+) -> ManagedIdentity:
+    """A new identity in a resource group, by its body, with a client id of its own if none is given."""
     azure, now = simulation.azure, simulation.clock.now()
     visible_at = simulation.weather.after("directory_replication")
     identity = f"{place['id'].replace('/resourceGroups/', '/resourcegroups/')}{_ALL}/{name}"
-    app = {"appId": str(uuid.uuid4()), "displayName": name, "identifierUris": []}
+    app = {"appId": client_id or str(uuid.uuid4()), "displayName": name, "identifierUris": []}
     principal = body_of(azure, app, "ManagedIdentity", now)
     principal["alternativeNames"] = ["isExplicit=True", identity]
     azure.service_principals[principal["id"]] = ServicePrincipal(principal, visible_at)

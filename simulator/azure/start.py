@@ -14,6 +14,7 @@ from . import authorization, features, roles
 from .application_body import blank
 from .clusters import add_cluster
 from .graph_service_principals import body_of
+from .managed_identities import add_identity
 from .state import Application, Operator, Registration, ServicePrincipal, Subscription
 from .subscriptions import new_group
 from .wire import seconds_z
@@ -56,6 +57,15 @@ class ClusterStart(_Strict):
     local_accounts: bool = True
 
 
+class ManagedIdentityStart(_Strict):
+    """A managed identity that is there already. ``location`` '' is its group's."""
+
+    resource_group: str
+    name: str
+    location: str = ""
+    client_id: Guid
+
+
 class FeatureStart(_Strict):
     """A preview feature, ``Namespace/Name``."""
 
@@ -74,6 +84,7 @@ class SubscriptionStart(_Strict):
     name: str
     resource_groups: tuple[GroupStart, ...] = ()
     clusters: tuple[ClusterStart, ...] = ()
+    managed_identities: tuple[ManagedIdentityStart, ...] = ()
     features: tuple[FeatureStart, ...] = ()
     providers: dict[str, Literal["NotRegistered", "Registered", "Unregistered"]] = Field(default_factory=dict)
 
@@ -170,6 +181,21 @@ def _subscription(simulation: Simulation, one: SubscriptionStart) -> None:
     for group in one.resource_groups:
         body = new_group(one.id, group.name, group.location)
         azure.resource_groups[body["id"].lower()] = body
+    for identity in one.managed_identities:
+        _managed_identity(simulation, one, identity)
+
+
+def _managed_identity(simulation: Simulation, one: SubscriptionStart, identity: ManagedIdentityStart) -> None:
+    group = next((group for group in one.resource_groups if group.name == identity.resource_group), None)
+    if group is None:
+        message = f"managed identity {identity.name}: there is no resource group '{identity.resource_group}'"
+        raise ValueError(message)
+    place = new_group(one.id, group.name, group.location)
+    location = identity.location or group.location
+    made = add_identity(simulation, place, identity.name, location, {}, identity.client_id)
+    made.visible_at = simulation.azure.service_principals[made.body["properties"]["principalId"]].visible_at = (
+        simulation.clock.now()
+    )
 
 
 def _operator(simulation: Simulation, one: OperatorStart) -> None:

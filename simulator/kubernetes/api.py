@@ -15,6 +15,7 @@ from simulator.routing import Refusal, unknown
 from . import (
     attachments,
     authorization,
+    definitions,
     discovery,
     errors,
     executions,
@@ -84,7 +85,7 @@ class KubernetesApi:
         if request.method != "GET":
             raise errors.method_not_allowed()
         if trimmed == "/":
-            return discovery.root()
+            return discovery.root(cluster)
         if trimmed in ("/api", "/apis"):
             _check_discovery_accept(request)
             return discovery.roots(cluster, request, trimmed)
@@ -104,14 +105,15 @@ class KubernetesApi:
         """GET /api/v1, /apis/<group>, /apis/<group>/<version>, or nothing that exists."""
         parts = path.strip("/").split("/")
         if parts == ["api", "v1"]:
-            return discovery.resources("")
-        if parts[0] == "apis" and len(parts) in (2, 3) and parts[1] in resources.GROUPS:
+            return discovery.resources(cluster, "")
+        groups = discovery.groups(cluster)
+        if parts[0] == "apis" and len(parts) in (2, 3) and parts[1] in groups:
             if len(parts) == 2:
-                return discovery.group(parts[1])
-            if parts[2] == "v1":
-                return discovery.resources(parts[1])
+                return discovery.group(cluster, parts[1])
+            if parts[2] == groups[parts[1]]:
+                return discovery.resources(cluster, parts[1])
             raise errors.no_such_path()
-        if parts[0] == "apis" and len(parts) > 1 and _is_left_out(cluster, parts[1]):
+        if parts[0] == "apis" and len(parts) > 1 and parts[1] in resources.LEFT_OUT.groups:
             return unknown(self._simulation, request)
         if path == "/openapi/v2":
             raise errors.no_such_path()
@@ -120,12 +122,14 @@ class KubernetesApi:
     async def _with_resource(
         self, cluster: Cluster, request: Request, target: Target, verb: str, user: User
     ) -> Response:
-        resource = resources.find(target.group, target.resource)
+        resource = definitions.served(cluster, target.group, target.resource)
         if resource is None or target.version != resource.version or target.rest:
-            return self._unserved(cluster, request, target)
+            return self._unserved(request, target)
         if target.subresource and resource.subresource(target.subresource) is None:
             if f"{resource.name}/{target.subresource}" in resources.LEFT_OUT.subresources:
                 return unknown(self._simulation, request)
+            if resource.custom:
+                return unknown(self._simulation, request, "a subresource of a custom resource")
             raise errors.no_such_path()
         if target.namespace and not resource.namespaced:
             raise errors.no_such_path()
@@ -139,24 +143,18 @@ class KubernetesApi:
             return converse(self._simulation, cluster, pod, request)
         return await objects.Endpoint(cluster, request, resource, target, user).answer(verb)
 
-    def _unserved(self, cluster: Cluster, request: Request, target: Target) -> Response:
+    def _unserved(self, request: Request, target: Target) -> Response:
         """What is not served: loud when a real cluster would have it, else the 404 of a real cluster."""
         if target.group and target.group not in resources.GROUPS:
-            return unknown(self._simulation, request) if _is_left_out(cluster, target.group) else _page_not_found()
+            if target.group in resources.LEFT_OUT.groups:
+                return unknown(self._simulation, request)
+            return _page_not_found()
         key = f"{target.resource}.{target.group}" if target.group else target.resource
         if key in resources.LEFT_OUT.resources:
             return unknown(self._simulation, request)
         if target.rest and f"{target.resource}/{target.subresource}" in resources.LEFT_OUT.subresources:
             return unknown(self._simulation, request)
         raise errors.no_such_path()
-
-
-def _is_left_out(cluster: Cluster, group: str) -> bool:
-    """Whether a real cluster would have the group: as one of its own, or because a custom resource is defined in it."""
-    if group in resources.LEFT_OUT.groups:
-        return True
-    definitions = cluster.store.list("customresourcedefinitions.apiextensions.k8s.io")
-    return any((definition.get("spec") or {}).get("group") == group for definition in definitions)
 
 
 def _is_misplaced(verb: str, target: Target, resource: resources.Resource) -> bool:

@@ -19,8 +19,9 @@ from . import apply, controllers, registry, signing
 from .command_streams import Wanted
 from .container_commands import Running
 from .context import CONTROLLER, Options, User
+from .definitions import resource_of
 from .encoding import timestamp
-from .resources import by_key, by_kind
+from .resources import by_kind
 from .store import Change, Store
 
 Json = dict[str, Any]
@@ -134,14 +135,14 @@ class Cluster:
         Raises :class:`~simulator.routing.Refusal` with the answer that the API would give.
         """
         options = Options(manager=manager, dry_run=dry_run, user=user or CONTROLLER)
-        return copy.deepcopy(await registry.create(self, by_key(resource), obj, namespace, options))
+        return copy.deepcopy(await registry.create(self, resource_of(self, resource), obj, namespace, options))
 
     def write(self, resource: str, obj: Json, *, manager: str = "kube-controller-manager") -> Json:
         """Create or replace the whole object including its status, without admission; nothing when nothing changed.
 
         For controllers only. ``kind`` and ``apiVersion`` may be left out.
         """
-        return copy.deepcopy(registry.write(self, by_key(resource), obj, manager))
+        return copy.deepcopy(registry.write(self, resource_of(self, resource), obj, manager))
 
     def remove(self, resource: str, name: str, namespace: str = "") -> None:
         """Delete the object at once, whatever its finalizers; nothing when it is not there."""

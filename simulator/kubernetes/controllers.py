@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
-from . import deletion, endpoints, garbage, legacy_tokens
-from .deletion import DeleteOptions
+from . import definitions, endpoints, garbage, legacy_tokens
 from .resources import RESOURCES
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ async def run(cluster: Cluster) -> None:
             _namespace_changed(cluster, obj)
         elif change == "DELETED" and (name := obj["metadata"].get("namespace")):
             _content_deleted(cluster, resource, obj, name)
+        definitions.react(cluster, change, resource, obj)
         garbage.react(cluster, change, resource, obj)
         endpoints.react(cluster, change, resource, obj)
         legacy_tokens.react(cluster, resource, obj)
@@ -91,14 +91,13 @@ def api_service() -> Json:
 @rule("kubernetes", "an ending namespace deletes its contents", Provenance.RECORDED, "lifecycle.yaml namespace_delete")
 def _drain(cluster: Cluster, name: str) -> None:
     """Delete what is in the namespace, then the namespace, unless finalizers hold something."""
-    for resource in RESOURCES:
+    resources = (*RESOURCES, *definitions.custom(cluster))
+    for resource in resources:
         if resource.namespaced and resource.stored:
-            for obj in cluster.store.list(resource.key, name):
-                if "deletionTimestamp" not in obj["metadata"]:
-                    deletion.delete(cluster, resource, name, obj["metadata"]["name"], DeleteOptions())
+            definitions.delete_all(cluster, resource, name)
     remaining = {
         resource.key: held
-        for resource in RESOURCES
+        for resource in resources
         if resource.namespaced and (held := cluster.store.list(resource.key, name))
     }
     namespace = cluster.store.get("namespaces", "", name)

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from simulator.provenance import Provenance, rule
+from simulator.provenance import Provenance, doubt, rule
 
 Json = dict[str, Any]
 
@@ -147,6 +147,62 @@ def _replica_set(obj: Json) -> None:
     _template(obj["spec"])
 
 
+@rule("kubernetes", "defaults of StatefulSets", Provenance.DOCUMENTED, "Kubernetes API, StatefulSet v1 apps")
+def _stateful_set(obj: Json) -> None:
+    _default(obj, spec={}, status={})
+    spec = obj["spec"]
+    _default(spec, replicas=1, podManagementPolicy="OrderedReady", revisionHistoryLimit=10, updateStrategy={})
+    _default(spec["updateStrategy"], type="RollingUpdate")
+    if spec["updateStrategy"]["type"] == "RollingUpdate":
+        _default(spec["updateStrategy"], rollingUpdate={"partition": 0})
+    _default(spec, persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain"})
+    _template(spec)
+
+
+@rule("kubernetes", "defaults of DaemonSets", Provenance.DOCUMENTED, "Kubernetes API, DaemonSet v1 apps")
+def _daemon_set(obj: Json) -> None:
+    _default(obj, spec={}, status={})
+    spec = obj["spec"]
+    _default(spec, revisionHistoryLimit=10, updateStrategy={})
+    _default(spec["updateStrategy"], type="RollingUpdate")
+    if spec["updateStrategy"]["type"] == "RollingUpdate":
+        _default(spec["updateStrategy"], rollingUpdate={"maxUnavailable": 1, "maxSurge": 0})
+    _template(spec)
+
+
+@rule("kubernetes", "defaults of ReplicationControllers", Provenance.DOCUMENTED, "Kubernetes API, v1 core")
+def _replication_controller(obj: Json) -> None:
+    _replica_set(obj)
+    if labels := obj["spec"]["template"]["metadata"].get("labels"):
+        _default(obj["spec"], selector=dict(labels))
+
+
+@rule("kubernetes", "defaults of Jobs and CronJobs", Provenance.DOCUMENTED, "Kubernetes API, Job v1 batch")
+@doubt(
+    "kubernetes",
+    "the selector and labels that a Job gets by its own uid",
+    "none: its pods are found by their owner alone",
+    "Kubernetes, Jobs: specifying your own pod selector",
+)
+def _job(obj: Json) -> None:
+    _default(obj, spec={}, status={})
+    _job_spec(obj["spec"])
+
+
+def _job_spec(spec: Json) -> None:
+    _default(spec, completions=1, parallelism=1, backoffLimit=6, completionMode="NonIndexed", suspend=False)
+    _template(spec)
+
+
+def _cron_job(obj: Json) -> None:
+    _default(obj, spec={}, status={})
+    spec = obj["spec"]
+    _default(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    _default(spec, jobTemplate={})
+    _default(spec["jobTemplate"], metadata={}, spec={})
+    _template(spec["jobTemplate"]["spec"])
+
+
 def _template(spec: Json) -> None:
     _default(spec, template={})
     _default(spec["template"], metadata={}, spec={})
@@ -203,8 +259,11 @@ def _definition(obj: Json) -> None:
 _BY_KIND: dict[str, Callable[[Json], None]] = {
     "ClusterRole": _role,
     "ClusterRoleBinding": _binding,
+    "CronJob": _cron_job,
     "CustomResourceDefinition": _definition,
+    "DaemonSet": _daemon_set,
     "Deployment": _deployment,
+    "Job": _job,
     "Lease": _lease,
     "MutatingWebhookConfiguration": _webhooks,
     "Namespace": _namespace,
@@ -212,9 +271,11 @@ _BY_KIND: dict[str, Callable[[Json], None]] = {
     "Pod": _pod,
     "PodDisruptionBudget": _with_status,
     "ReplicaSet": _replica_set,
+    "ReplicationController": _replication_controller,
     "ResourceQuota": _with_status,
     "Role": _role,
     "RoleBinding": _binding,
     "Secret": _secret,
     "Service": _service,
+    "StatefulSet": _stateful_set,
 }

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from simulator.provenance import Provenance, rule
 
+from .definitions import custom, custom_groups
 from .encoding import dump
 from .negotiation import asks_for_discovery
 from .resources import GROUPS, Resource, Subresource, of_group
@@ -26,10 +27,17 @@ _PATHS = ("/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/api
 _MORE_PATHS = ("/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/readyz", "/version")
 
 
-def root() -> Response:
+def groups(cluster: Cluster) -> dict[str, str]:
+    """The groups below /apis with their versions; those of custom resources come last."""
+    return {name: "v1" for name in GROUPS if name} | custom_groups(cluster)
+
+
+def root(cluster: Cluster) -> Response:
     """GET /."""
-    groups = [path for group in GROUPS if group for path in (f"/apis/{group}", f"/apis/{group}/v1")]
-    return _json({"paths": [*_PATHS, *groups, *_MORE_PATHS]})
+    listed = [
+        path for group, version in groups(cluster).items() for path in (f"/apis/{group}", f"/apis/{group}/{version}")
+    ]
+    return _json({"paths": [*_PATHS, *listed, *_MORE_PATHS]})
 
 
 def _json(body: Any, media: str = "application/json", headers: dict[str, str] | None = None) -> Response:
@@ -42,9 +50,9 @@ def _json(body: Any, media: str = "application/json", headers: dict[str, str] | 
 def roots(cluster: Cluster, request: Request, path: str) -> Response:
     """GET /api or /apis: aggregated discovery for those who accept it, else the plain list."""
     if not asks_for_discovery(request.headers.get("Accept", ""), "v2"):
-        plain = _core_versions(cluster) if path == "/api" else _group_list()
+        plain = _core_versions(cluster) if path == "/api" else _group_list(cluster)
         return _json(plain, headers={"Vary": "Accept"})
-    body = aggregated(path)
+    body = aggregated(path, custom(cluster))
     tag = f'"{hashlib.sha512(dump(body)).hexdigest().upper()}"'
     headers = {"ETag": tag, "Vary": "Accept", "Cache-Control": "public"}
     if request.headers.get("If-None-Match") == tag:
@@ -57,25 +65,27 @@ def _core_versions(cluster: Cluster) -> Json:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [address]}
 
 
-def _group(name: str) -> Json:
-    version = {"groupVersion": f"{name}/v1", "version": "v1"}
+def _group(name: str, version_name: str) -> Json:
+    version = {"groupVersion": f"{name}/{version_name}", "version": version_name}
     return {"name": name, "versions": [version], "preferredVersion": version}
 
 
-def _group_list() -> Json:
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in GROUPS if name]}
+def _group_list(cluster: Cluster) -> Json:
+    listed = [_group(name, version) for name, version in groups(cluster).items()]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
 
 
-def group(name: str) -> Response:
+def group(cluster: Cluster, name: str) -> Response:
     """GET /apis/<group>."""
-    return _json({"kind": "APIGroup", "apiVersion": "v1"} | _group(name))
+    return _json({"kind": "APIGroup", "apiVersion": "v1"} | _group(name, groups(cluster)[name]))
 
 
 @rule("kubernetes", "GET /api/v1 and /apis/<g>/<v>", Provenance.RECORDED, "kubernetes/discovery.yaml resource_list")
-def resources(group_name: str) -> Response:
+def resources(cluster: Cluster, group_name: str) -> Response:
     """The resources of a group, in the plain form; "" is the core group."""
-    listed = [entry for resource in of_group(group_name) for entry in _plain(resource)]
-    version = {"groupVersion": f"{group_name}/v1"} if group_name else {"groupVersion": "v1"}
+    served = [*of_group(group_name), *(resource for resource in custom(cluster) if resource.group == group_name)]
+    listed = [entry for resource in served for entry in _plain(resource)]
+    version = {"groupVersion": f"{group_name}/{groups(cluster)[group_name]}" if group_name else "v1"}
     head = {"kind": "APIResourceList"} | ({"apiVersion": "v1"} if group_name else {})
     return _json(head | version | {"resources": listed})
 
@@ -106,21 +116,26 @@ def _plain_part(resource: Resource, part: Subresource) -> Json:
 
 
 @cache
-def aggregated(path: str) -> Json:
-    """The body of aggregated discovery below /api or /apis."""
-    names = [""] if path == "/api" else [name for name in GROUPS if name]
+def aggregated(path: str, further: tuple[Resource, ...] = ()) -> Json:
+    """The body of aggregated discovery below /api or /apis, with custom resources."""
+    names = {"": "v1"} if path == "/api" else {name: "v1" for name in GROUPS if name}
+    if path != "/api":
+        names |= {resource.group: resource.version for resource in further}
     items = [
         {
             "metadata": {"name": name} if name else {},
             "versions": [
                 {
-                    "version": "v1",
-                    "resources": [_discovered(resource) for resource in of_group(name)],
+                    "version": version,
+                    "resources": [
+                        _discovered(resource)
+                        for resource in (*of_group(name), *(one for one in further if one.group == name))
+                    ],
                     "freshness": "Current",
                 }
             ],
         }
-        for name in names
+        for name, version in names.items()
     ]
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
 

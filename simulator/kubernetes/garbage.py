@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from simulator.provenance import Provenance, rule
 
 from . import deletion
+from .definitions import resource_of
 from .deletion import FOREGROUND, ORPHAN, DeleteOptions
-from .resources import Resource, by_key, by_kind
+from .resources import Resource, by_kind
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -42,16 +43,16 @@ def react(cluster: Cluster, change: str, resource: str, obj: Json) -> None:
     if live is None or live["metadata"]["uid"] != metadata["uid"]:
         return
     if live["metadata"].get("ownerReferences"):
-        _settle(cluster, by_key(resource), live)
+        _settle(cluster, resource_of(cluster, resource), live)
     if "deletionTimestamp" in live["metadata"]:
-        _finish_orphaning(cluster, by_key(resource), live)
-        _finish_foreground(cluster, by_key(resource), live)
+        _finish_orphaning(cluster, resource_of(cluster, resource), live)
+        _finish_foreground(cluster, resource_of(cluster, resource), live)
 
 
 def _dependents(cluster: Cluster, uid: str) -> Iterator[tuple[Resource, Json]]:
     for resource, obj in cluster.store.every():
         if any(reference["uid"] == uid for reference in obj["metadata"].get("ownerReferences") or ()):
-            yield by_key(resource), obj
+            yield resource_of(cluster, resource), obj
 
 
 def _owner(cluster: Cluster, obj: Json, reference: Json) -> tuple[Resource, Json] | None:

@@ -16,12 +16,17 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _LONGEST_BASE = 58
 
 _WITH_GENERATION = {
+    "CronJob",
     "CustomResourceDefinition",
+    "DaemonSet",
     "Deployment",
+    "Job",
     "MutatingWebhookConfiguration",
     "Pod",
     "PodDisruptionBudget",
     "ReplicaSet",
+    "ReplicationController",
+    "StatefulSet",
 }
 
 _ANSWERED_WITH_OBJECT = {"Pod", "Service", "ServiceAccount"}
@@ -29,17 +34,22 @@ _ANSWERED_WITH_OBJECT = {"Pod", "Service", "ServiceAccount"}
 _TEMPLATE: Json = {"metadata": {}, "spec": {"containers": None}}
 _ZERO: dict[str, Json] = {
     "ClusterRole": {"rules": None},
+    "CronJob": {"spec": {"jobTemplate": {"metadata": {}, "spec": {"template": _TEMPLATE}}}, "status": {}},
     "CustomResourceDefinition": {"spec": {"names": {}}, "status": {}},
+    "DaemonSet": {"spec": {"selector": None, "template": _TEMPLATE, "updateStrategy": {}}, "status": {}},
     "Deployment": {"spec": {"selector": None, "template": _TEMPLATE, "strategy": {}}, "status": {}},
     "Event": schema.ALWAYS_THERE["Event"],
+    "Job": {"spec": {"template": _TEMPLATE}, "status": {}},
     "Lease": {"spec": {}},
     "Namespace": {"spec": {}, "status": {}},
     "Node": {"spec": {}, "status": {}},
     "Pod": {"spec": {"containers": None}, "status": {}},
     "PodDisruptionBudget": {"spec": {}, "status": {}},
     "ReplicaSet": {"spec": {"selector": None, "template": _TEMPLATE}, "status": {}},
+    "ReplicationController": {"spec": {}, "status": {}},
     "Role": {"rules": None},
     "Service": {"spec": {}, "status": {"loadBalancer": {}}},
+    "StatefulSet": {"spec": {"selector": None, "template": _TEMPLATE, "updateStrategy": {}}, "status": {}},
     "TokenReview": {"spec": {}, "status": {}},
 }
 
@@ -84,12 +94,19 @@ def initial_status(kind: str, obj: Json) -> Json | None:
         versions = [version.get("name") for version in obj.get("spec", {}).get("versions") or ()]
         return {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": versions[:1]}
     plain: dict[str, Json] = {
+        "CronJob": {},
+        "DaemonSet": dict.fromkeys(
+            ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"), 0
+        ),
         "Deployment": {},
+        "Job": {},
         "Namespace": {"phase": "Active"},
         "Node": {},
         "ReplicaSet": {"replicas": 0},
+        "ReplicationController": {"replicas": 0},
         "ResourceQuota": {},
         "Service": {"loadBalancer": {}},
+        "StatefulSet": {"replicas": 0, "availableReplicas": 0},
     }
     return plain.get(kind)
 

@@ -162,7 +162,11 @@ def _position(token: str, namespace: str) -> tuple[int, tuple[str, str]]:
     return revision, (inside if slash else namespace, name)
 
 
+@rule("kubernetes", "lists of custom resources", Provenance.RECORDED, "kubernetes/watch.yaml list")
 def as_list(resource: Resource, objects: list[Json], metadata: Json) -> Json:
-    """The List object; its items carry neither kind nor apiVersion."""
+    """The List object; its items carry neither kind nor apiVersion, but for those of custom resources."""
+    if resource.custom:
+        more = {"continue": ""} | metadata
+        return {"apiVersion": resource.api_version, "items": objects, "kind": f"{resource.kind}List", "metadata": more}
     items = [{name: value for name, value in obj.items() if name not in ("kind", "apiVersion")} for obj in objects]
     return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata, "items": items}

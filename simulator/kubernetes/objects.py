@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from simulator.provenance import Provenance, rule
+from simulator.routing import Refusal
 
 from . import (
     apply,
@@ -161,6 +162,8 @@ class Endpoint:
         content_type = bodies.media_type(self._request)
         if content_type not in (patches.APPLY, patches.MERGE, patches.JSON_PATCH, patches.STRATEGIC):
             raise refuse(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+        if content_type == patches.STRATEGIC and self._resource.custom:
+            raise _no_strategic_patch()
         options = self._options("PatchOptions")
         data = await bodies.raw(self._request)
         if content_type == patches.APPLY:
@@ -223,6 +226,13 @@ def _checked(kind: str, patched: Json, value: str, twice: list[str], options: Op
     if complaint:
         raise invalid("", "", None, [Cause.invalid("patch", value, complaint)])
     return patched
+
+
+@rule("kubernetes", "no strategic patch of custom ones", Provenance.RECORDED, "errors.yaml smp-on-custom-resource")
+def _no_strategic_patch() -> Refusal:
+    accepted = ", ".join((patches.JSON_PATCH, patches.MERGE, patches.APPLY))
+    text = "the body of the request was in an unknown format - accepted media types include"
+    return refuse(415, "UnsupportedMediaType", f"{text}: {accepted}")
 
 
 def _unique(warnings: list[str]) -> list[str]:

@@ -64,7 +64,7 @@ class ReplicaSets:
         replica_set = self._cluster.get("replicasets.apps", name, namespace)
         if replica_set is None or "deletionTimestamp" in replica_set["metadata"]:
             return True
-        pods = [pod for pod in owned(self._cluster, "pods", replica_set) if not _ended(pod)]
+        pods = [pod for pod in owned(self._cluster, "pods", replica_set) if not is_over(pod)]
         active = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         missing = replica_set["spec"]["replicas"] - len(active)
         refusal = None
@@ -103,7 +103,7 @@ class ReplicaSets:
         replica_set = self._cluster.get("replicasets.apps", name, namespace)
         if replica_set is None:
             return
-        pods = [pod for pod in owned(self._cluster, "pods", replica_set) if not _ended(pod)]
+        pods = [pod for pod in owned(self._cluster, "pods", replica_set) if not is_over(pod)]
         active = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         ready = sum(map(is_ready, active))
         counters = {"fullyLabeledReplicas": len(active), "readyReplicas": ready, "availableReplicas": ready}
@@ -124,7 +124,8 @@ class ReplicaSets:
         self._cluster.write("replicasets.apps", replica_set)
 
 
-def _ended(pod: Json) -> bool:
+def is_over(pod: Json) -> bool:
+    """Whether a pod has ended for good."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 

@@ -33,6 +33,8 @@ class Resource:
     storage_hash: str = ""
     categories: tuple[str, ...] = ()
     subresources: tuple[Subresource, ...] = ()
+    custom: bool = False
+    """Whether a CustomResourceDefinition brought it."""
 
     @property
     def key(self) -> str:
@@ -106,6 +108,14 @@ RESOURCES: tuple[Resource, ...] = (
             _status("Pod"),
         ),
     ),
+    _core(
+        "replicationcontrollers",
+        "ReplicationController",
+        ("rc",),
+        "Jond2If31h0=",
+        categories=_ALL,
+        subresources=(_SCALE, _status("ReplicationController")),
+    ),
     _core("resourcequotas", "ResourceQuota", ("quota",), subresources=(_status("ResourceQuota"),)),
     _core("secrets", "Secret", (), "S6u1pOWzb84="),
     _core(
@@ -116,6 +126,16 @@ RESOURCES: tuple[Resource, ...] = (
         subresources=(Subresource("token", "TokenRequest", _CREATE, "authentication.k8s.io/v1"),),
     ),
     _core("services", "Service", ("svc",), "0/CO1lhkEBI=", categories=_ALL, subresources=(_status("Service"),)),
+    Resource(
+        "daemonsets",
+        "apps",
+        "v1",
+        "DaemonSet",
+        short_names=("ds",),
+        storage_hash="dd7pWHUlMKQ=",
+        categories=_ALL,
+        subresources=(_status("DaemonSet"),),
+    ),
     Resource(
         "deployments",
         "apps",
@@ -136,12 +156,41 @@ RESOURCES: tuple[Resource, ...] = (
         categories=_ALL,
         subresources=(_SCALE, _status("ReplicaSet")),
     ),
+    Resource(
+        "statefulsets",
+        "apps",
+        "v1",
+        "StatefulSet",
+        short_names=("sts",),
+        storage_hash="H+vl74LkKdo=",
+        categories=_ALL,
+        subresources=(_SCALE, _status("StatefulSet")),
+    ),
     _review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
     _review("authentication.k8s.io", "tokenreviews", "TokenReview"),
     _review("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True),
     _review("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
     _review("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
     _review("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview"),
+    Resource(
+        "cronjobs",
+        "batch",
+        "v1",
+        "CronJob",
+        short_names=("cj",),
+        storage_hash="sd5LIXh4Fjs=",
+        categories=_ALL,
+        subresources=(_status("CronJob"),),
+    ),
+    Resource(
+        "jobs",
+        "batch",
+        "v1",
+        "Job",
+        storage_hash="mudhfqk/qZY=",
+        categories=_ALL,
+        subresources=(_status("Job"),),
+    ),
     Resource(
         "poddisruptionbudgets",
         "policy",
@@ -189,7 +238,6 @@ class LeftOut:
         {
             "apiregistration.k8s.io",
             "autoscaling",
-            "batch",
             "certificates.k8s.io",
             "events.k8s.io",
             "flowcontrol.apiserver.k8s.io",
@@ -206,14 +254,11 @@ class LeftOut:
             "bindings",
             "componentstatuses",
             "controllerrevisions.apps",
-            "daemonsets.apps",
             "mutatingadmissionpolicies.admissionregistration.k8s.io",
             "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
             "persistentvolumeclaims",
             "persistentvolumes",
             "podtemplates",
-            "replicationcontrollers",
-            "statefulsets.apps",
             "validatingadmissionpolicies.admissionregistration.k8s.io",
             "validatingadmissionpolicybindings.admissionregistration.k8s.io",
             "validatingwebhookconfigurations.admissionregistration.k8s.io",

@@ -1,4 +1,4 @@
-"""The scale subresource of deployments and replica sets: their number of replicas, as a kind of its own."""
+"""The scale subresource of workloads: their number of replicas, as a kind of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ Json = dict[str, Any]
 def of(obj: Json) -> Json:
     """The Scale of a workload."""
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    labels = (obj["spec"].get("selector") or {}).get("matchLabels") or {}
+    selector = obj["spec"].get("selector") or {}
+    labels = selector if obj["kind"] == "ReplicationController" else selector.get("matchLabels") or {}
     status: Json = {"replicas": (obj.get("status") or {}).get("replicas", 0)}
     if labels:
         status["selector"] = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))

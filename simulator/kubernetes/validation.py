@@ -117,6 +117,16 @@ def _same_selector(new: Json, old: Json) -> Causes:
         yield Cause.invalid("spec.selector", names.quoted(new["spec"].get("selector")), "field is immutable")
 
 
+@rule("kubernetes", "a Job's template is immutable", Provenance.DOCUMENTED, "Kubernetes API, Job: spec.template")
+def _same_template(new: Json, old: Json) -> Causes:
+    if new["spec"].get("template") != old["spec"].get("template"):
+        yield Cause.invalid("spec.template", names.quoted(new["spec"].get("template")), "field is immutable")
+
+
+def _pod_template(obj: Json) -> Causes:
+    return pod_spec("spec.template.spec", obj["spec"]["template"]["spec"])
+
+
 def _same_role(new: Json, old: Json) -> Causes:
     if new["roleRef"] != old["roleRef"]:
         reference = new["roleRef"]
@@ -177,24 +187,31 @@ def _budget(obj: Json) -> Causes:
 _BY_KIND: dict[str, Callable[[Json], Causes]] = {
     "ClusterRoleBinding": binding,
     "ConfigMap": _data,
+    "DaemonSet": _workload,
     "Deployment": _workload,
     "EndpointSlice": endpoint_slice,
     "Endpoints": endpoints,
+    "Job": _pod_template,
     "MutatingWebhookConfiguration": _webhook_configuration,
     "Pod": _pod,
     "PodDisruptionBudget": _budget,
     "ReplicaSet": _workload,
+    "ReplicationController": _pod_template,
     "RoleBinding": binding,
     "Secret": _secret,
     "Service": service,
+    "StatefulSet": _workload,
 }
 
 _CHANGES: dict[str, Callable[[Json, Json], Causes]] = {
     "ClusterRoleBinding": _same_role,
     "ConfigMap": _immutable_data,
+    "DaemonSet": _same_selector,
     "Deployment": _same_selector,
+    "Job": _same_template,
     "Pod": same_pod,
     "ReplicaSet": _same_selector,
     "RoleBinding": _same_role,
     "Secret": _immutable_data,
+    "StatefulSet": _same_selector,
 }

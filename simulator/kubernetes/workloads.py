@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
+from . import further_workloads
 from .deployments import Deployments
+from .further_workloads import FurtherWorkloads
 from .node import Node
 from .replica_sets import ReplicaSets
 
@@ -24,7 +26,7 @@ Key = tuple[str, str, str]
 
 logger = logging.getLogger(__name__)
 _FIRST_RETRY, _LONGEST_RETRY = 0.005, 10.0
-_OWNERS = {"Deployment": "deployments.apps", "ReplicaSet": "replicasets.apps"}
+_OWNERS = {"Deployment": "deployments.apps", "ReplicaSet": "replicasets.apps", **further_workloads.KINDS}
 
 
 async def run(cluster: Cluster, simulation: Simulation) -> None:
@@ -45,6 +47,8 @@ class _Controllers:
             "deployments.apps": Deployments(cluster).reconcile,
             "replicasets.apps": ReplicaSets(cluster).reconcile,
         }
+        for kind, resource in further_workloads.KINDS.items():
+            self._reconcilers[resource] = FurtherWorkloads(cluster, kind).reconcile
         self._changes = cluster.subscribe()
         self._due: dict[Key, None] = {}
         self._wake = asyncio.Event()

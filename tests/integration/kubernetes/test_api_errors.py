@@ -334,8 +334,8 @@ async def test_an_unknown_group_is_a_plain_404(api: Api) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/apis/batch/v1/namespaces/f1/jobs",
-        "/apis/apps/v1/namespaces/f1/daemonsets",
+        "/apis/networking.k8s.io/v1/namespaces/f1/ingresses",
+        "/apis/apps/v1/namespaces/f1/controllerrevisions",
         "/api/v1/persistentvolumes",
         f"{N}/pods/p/portforward",
         f"{N}/pods/p/log?timestamps=true",
@@ -349,16 +349,6 @@ async def test_what_only_a_real_cluster_has_is_a_loud_501(api: Api, path: str) -
     response = await api.ask("GET", path)
     assert response.status_code == 501
     assert path.partition("?")[0] in api.simulation.unknown[0]
-
-
-async def test_a_custom_resource_is_a_loud_501(api: Api, cluster: Cluster) -> None:
-    things = "/apis/ex.io/v1/namespaces/f1/things"
-    assert (await api.ask("GET", things)).status_code == 404
-    names = {"plural": "things", "kind": "Thing"}
-    definition = {"metadata": {"name": "things.ex.io"}, "spec": {"group": "ex.io", "names": names}}
-    await cluster.create("customresourcedefinitions.apiextensions.k8s.io", definition)
-    for path in (things, "/apis/ex.io/v1", "/apis/ex.io"):
-        assert (await api.ask("GET", path)).status_code == 501
 
 
 async def test_an_immutable_uid_is_named_once_but_kept_twice(api: Api, cluster: Cluster) -> None:

@@ -1,0 +1,1 @@
+"""A made-up cluster that lives on AAD Pod Identity, and the walk out of it."""
