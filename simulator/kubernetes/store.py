@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Store:
         self._oldest = state.revision
         self._history: deque[Change] = deque(maxlen=HISTORY)
         self._listeners: list[Callable[[Change], None]] = []
+        self._field_sets: dict[str, Json] = {}
 
     @property
     def revision(self) -> int:
@@ -123,7 +125,17 @@ class Store:
 
     def _stamped(self, obj: Json) -> Json:
         self._state.revision += 1
-        return arranged(obj | {"metadata": obj["metadata"] | {"resourceVersion": str(self._state.revision)}})
+        stamped = obj["metadata"] | {"resourceVersion": str(self._state.revision)}
+        if entries := stamped.get("managedFields"):
+            stamped["managedFields"] = [self._shared(entry) for entry in entries]
+        return arranged(obj | {"metadata": stamped})
+
+    def _shared(self, entry: Json) -> Json:
+        """An entry whose set of fields is held once for all objects: thousands have the same one."""
+        fields = entry.get("fieldsV1")
+        if fields is None:
+            return entry
+        return entry | {"fieldsV1": self._field_sets.setdefault(json.dumps(fields), fields)}
 
     def _tell(self, kind: str, resource: str, key: str, obj: Json, previous: Json | None) -> None:
         if len(self._history) == HISTORY:
