@@ -39,6 +39,9 @@ _PLURALS = {
     "ServiceAccount": "/api/v1/serviceaccounts",
     "Pod": "/api/v1/pods",
     "Deployment": "/apis/apps/v1/deployments",
+    "StatefulSet": "/apis/apps/v1/statefulsets",
+    "DaemonSet": "/apis/apps/v1/daemonsets",
+    "PodDisruptionBudget": "/apis/policy/v1/poddisruptionbudgets",
     "MutatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
     "ConfigMap": "/api/v1/configmaps",
 }
