@@ -147,6 +147,32 @@ def _replica_set(obj: Json) -> None:
     _template(obj["spec"])
 
 
+@rule("kubernetes", "defaults of StatefulSets", Provenance.DOCUMENTED, "Kubernetes API reference, StatefulSetSpec")
+def _stateful_set(obj: Json) -> None:
+    _default(obj, spec={}, status={})
+    spec = obj["spec"]
+    _default(spec, replicas=1, podManagementPolicy="OrderedReady", revisionHistoryLimit=10, updateStrategy={})
+    retained = {"whenDeleted": "Retain", "whenScaled": "Retain"}
+    _default(spec, persistentVolumeClaimRetentionPolicy=retained)
+    _default(spec["updateStrategy"], type="RollingUpdate")
+    if spec["updateStrategy"]["type"] == "RollingUpdate":
+        _default(spec["updateStrategy"], rollingUpdate={})
+        _default(spec["updateStrategy"]["rollingUpdate"], partition=0)
+    _template(spec)
+
+
+@rule("kubernetes", "defaults of DaemonSets", Provenance.DOCUMENTED, "Kubernetes API reference, DaemonSetSpec")
+def _daemon_set(obj: Json) -> None:
+    _default(obj, spec={}, status={})
+    spec = obj["spec"]
+    _default(spec, revisionHistoryLimit=10, updateStrategy={})
+    _default(spec["updateStrategy"], type="RollingUpdate")
+    if spec["updateStrategy"]["type"] == "RollingUpdate":
+        _default(spec["updateStrategy"], rollingUpdate={})
+        _default(spec["updateStrategy"]["rollingUpdate"], maxUnavailable=1, maxSurge=0)
+    _template(spec)
+
+
 def _template(spec: Json) -> None:
     _default(spec, template={})
     _default(spec["template"], metadata={}, spec={})
@@ -204,6 +230,7 @@ _BY_KIND: dict[str, Callable[[Json], None]] = {
     "ClusterRole": _role,
     "ClusterRoleBinding": _binding,
     "CustomResourceDefinition": _definition,
+    "DaemonSet": _daemon_set,
     "Deployment": _deployment,
     "Lease": _lease,
     "MutatingWebhookConfiguration": _webhooks,
@@ -217,4 +244,5 @@ _BY_KIND: dict[str, Callable[[Json], None]] = {
     "RoleBinding": _binding,
     "Secret": _secret,
     "Service": _service,
+    "StatefulSet": _stateful_set,
 }

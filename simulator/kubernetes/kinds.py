@@ -17,11 +17,13 @@ _LONGEST_BASE = 58
 
 _WITH_GENERATION = {
     "CustomResourceDefinition",
+    "DaemonSet",
     "Deployment",
     "MutatingWebhookConfiguration",
     "Pod",
     "PodDisruptionBudget",
     "ReplicaSet",
+    "StatefulSet",
 }
 
 _ANSWERED_WITH_OBJECT = {"Pod", "Service", "ServiceAccount"}
@@ -30,6 +32,7 @@ _TEMPLATE: Json = {"metadata": {}, "spec": {"containers": None}}
 _ZERO: dict[str, Json] = {
     "ClusterRole": {"rules": None},
     "CustomResourceDefinition": {"spec": {"names": {}}, "status": {}},
+    "DaemonSet": {"spec": {"selector": None, "template": _TEMPLATE, "updateStrategy": {}}, "status": {}},
     "Deployment": {"spec": {"selector": None, "template": _TEMPLATE, "strategy": {}}, "status": {}},
     "Event": schema.ALWAYS_THERE["Event"],
     "Lease": {"spec": {}},
@@ -40,6 +43,7 @@ _ZERO: dict[str, Json] = {
     "ReplicaSet": {"spec": {"selector": None, "template": _TEMPLATE}, "status": {}},
     "Role": {"rules": None},
     "Service": {"spec": {}, "status": {"loadBalancer": {}}},
+    "StatefulSet": {"spec": {"selector": None, "template": _TEMPLATE, "updateStrategy": {}}, "status": {}},
     "TokenReview": {"spec": {}, "status": {}},
 }
 
@@ -83,6 +87,9 @@ def initial_status(kind: str, obj: Json) -> Json | None:
     if kind == "CustomResourceDefinition":
         versions = [version.get("name") for version in obj.get("spec", {}).get("versions") or ()]
         return {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": versions[:1]}
+    if kind == "DaemonSet":
+        counters = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
+        return dict.fromkeys(counters, 0)
     plain: dict[str, Json] = {
         "Deployment": {},
         "Namespace": {"phase": "Active"},
@@ -90,6 +97,7 @@ def initial_status(kind: str, obj: Json) -> Json | None:
         "ReplicaSet": {"replicas": 0},
         "ResourceQuota": {},
         "Service": {"loadBalancer": {}},
+        "StatefulSet": {"replicas": 0, "availableReplicas": 0},
     }
     return plain.get(kind)
 

@@ -27,6 +27,7 @@ LIST_KEYS: dict[tuple[str, str], tuple[str, ...]] = {
     ("EphemeralContainer", "ports"): ("containerPort", "protocol"),
     ("EphemeralContainer", "volumeMounts"): ("mountPath",),
     ("CustomResourceDefinitionStatus", "conditions"): ("type",),
+    ("DaemonSetStatus", "conditions"): ("type",),
     ("DeploymentStatus", "conditions"): ("type",),
     ("MutatingWebhook", "matchConditions"): ("name",),
     ("MutatingWebhookConfiguration", "webhooks"): ("name",),
@@ -50,6 +51,7 @@ LIST_KEYS: dict[tuple[str, str], tuple[str, ...]] = {
     ("ServiceAccount", "secrets"): ("name",),
     ("ServiceSpec", "ports"): ("port", "protocol"),
     ("ServiceStatus", "conditions"): ("type",),
+    ("StatefulSetStatus", "conditions"): ("type",),
 }
 """Lists whose items are told apart by these fields of theirs; the first one alone in a strategic merge patch."""
 

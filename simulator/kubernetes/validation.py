@@ -177,6 +177,7 @@ def _budget(obj: Json) -> Causes:
 _BY_KIND: dict[str, Callable[[Json], Causes]] = {
     "ClusterRoleBinding": binding,
     "ConfigMap": _data,
+    "DaemonSet": _workload,
     "Deployment": _workload,
     "EndpointSlice": endpoint_slice,
     "Endpoints": endpoints,
@@ -187,14 +188,17 @@ _BY_KIND: dict[str, Callable[[Json], Causes]] = {
     "RoleBinding": binding,
     "Secret": _secret,
     "Service": service,
+    "StatefulSet": _workload,
 }
 
 _CHANGES: dict[str, Callable[[Json, Json], Causes]] = {
     "ClusterRoleBinding": _same_role,
     "ConfigMap": _immutable_data,
+    "DaemonSet": _same_selector,
     "Deployment": _same_selector,
     "Pod": same_pod,
     "ReplicaSet": _same_selector,
     "RoleBinding": _same_role,
     "Secret": _immutable_data,
+    "StatefulSet": _same_selector,
 }

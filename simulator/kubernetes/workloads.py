@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
 
+from .daemon_sets import DAEMON_SETS, DaemonSets
 from .deployments import Deployments
+from .disruption_budgets import BUDGETS, DisruptionBudgets
 from .node import Node
 from .replica_sets import ReplicaSets
+from .stateful_sets import STATEFUL_SETS, StatefulSets
 
 if TYPE_CHECKING:
     from simulator.simulation import Simulation
@@ -24,7 +27,12 @@ Key = tuple[str, str, str]
 
 logger = logging.getLogger(__name__)
 _FIRST_RETRY, _LONGEST_RETRY = 0.005, 10.0
-_OWNERS = {"Deployment": "deployments.apps", "ReplicaSet": "replicasets.apps"}
+_OWNERS = {
+    "DaemonSet": DAEMON_SETS,
+    "Deployment": "deployments.apps",
+    "ReplicaSet": "replicasets.apps",
+    "StatefulSet": STATEFUL_SETS,
+}
 
 
 async def run(cluster: Cluster, simulation: Simulation) -> None:
@@ -44,6 +52,9 @@ class _Controllers:
         self._reconcilers: dict[str, Callable[[str, str], Awaitable[bool]]] = {
             "deployments.apps": Deployments(cluster).reconcile,
             "replicasets.apps": ReplicaSets(cluster).reconcile,
+            STATEFUL_SETS: StatefulSets(cluster).reconcile,
+            DAEMON_SETS: DaemonSets(cluster).reconcile,
+            BUDGETS: DisruptionBudgets(cluster).reconcile,
         }
         self._changes = cluster.subscribe()
         self._due: dict[Key, None] = {}
@@ -62,11 +73,21 @@ class _Controllers:
     async def _listen(self) -> None:
         while True:
             _, resource, obj = await self._changes.get()
+            self._add_beside(resource, obj)
             if resource in self._reconcilers:
                 self._add(_key(resource, obj))
             for reference in obj["metadata"].get("ownerReferences") or ():
                 if owner := _OWNERS.get(reference["kind"]):
                     self._add((owner, obj["metadata"].get("namespace", ""), reference["name"]))
+
+    def _add_beside(self, resource: str, obj: Json) -> None:
+        """What a change concerns that is neither the object nor its owner: budgets by pod and scale, sets by node."""
+        if resource == "nodes":
+            for one in self._cluster.store.list(DAEMON_SETS):
+                self._add(_key(DAEMON_SETS, one))
+        elif resource == "pods" or resource in _OWNERS.values():
+            for one in self._cluster.store.list(BUDGETS, obj["metadata"]["namespace"]):
+                self._add(_key(BUDGETS, one))
 
     def _add(self, key: Key) -> None:
         self._due[key] = None

@@ -335,7 +335,7 @@ async def test_an_unknown_group_is_a_plain_404(api: Api) -> None:
     "path",
     [
         "/apis/batch/v1/namespaces/f1/jobs",
-        "/apis/apps/v1/namespaces/f1/daemonsets",
+        "/apis/apps/v1/namespaces/f1/controllerrevisions",
         "/api/v1/persistentvolumes",
         f"{N}/pods/p/portforward",
         f"{N}/pods/p/log?timestamps=true",
