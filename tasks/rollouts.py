@@ -84,13 +84,13 @@ class _Restart:
         if not await self._stale():
             return
         owner = await self._owner()
+        if why := restarting.refusal(owner):
+            raise Invalid(self._wanted.title, f"a restart would not make its pods anew, for {why}", code="NoRestart")
         if restarting.waits_for(owner) and not restarting.given_up(owner):
             if not restarting.trouble(owner, await self._pods()):
                 await self._rolled_out()  # of its newest template, which may be the very restart that is needed
             if not await self._stale():
                 return
-        if why := restarting.refusal(owner):
-            raise Invalid(self._wanted.title, f"a restart would not make its pods anew, for {why}", code="NoRestart")
         await self._refuse_in_vain(owner)
         await self._let_go()
         now = datetime.now(UTC).isoformat(timespec="seconds")

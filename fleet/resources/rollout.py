@@ -55,18 +55,14 @@ class Rollout(Resource):
         if not stale:
             return ()
         count = f"{len(stale)} of {len(found.pods)} as before"
-        fields = {field for pod in stale for field in pod.of_before(self.client_id, self.tenant_id)}
-        return (
-            Difference(field="pods", old=count, new="as a new pod"),
-            *self._given(stale, fields),
-        )
+        return (Difference(field="pods", old=count, new="as a new pod"), *self._given(stale))
 
-    def _given(self, stale: tuple[RunningPod, ...], fields: set[str]) -> list[Difference]:
-        told = [Difference(field="given", old=False, new=True)] if "given" in fields else []
-        for field in ("client_id", "tenant_id"):
-            if field in fields:
-                old = sorted({getattr(pod, field) or "none" for pod in stale if pod.given})
-                told.append(Difference(field=field, old=", ".join(old), new=getattr(self, field)))
+    def _given(self, stale: tuple[RunningPod, ...]) -> list[Difference]:
+        wrong = [(pod, field) for pod in stale for field in pod.of_before(self.client_id, self.tenant_id)]
+        told = [Difference(field="given", old=False, new=True)] if any(field == "given" for _, field in wrong) else []
+        for name in ("client_id", "tenant_id"):
+            if old := sorted({getattr(pod, name) or "none" for pod, field in wrong if field == name}):
+                told.append(Difference(field=name, old=", ".join(old), new=getattr(self, name)))
         return told
 
     @property
