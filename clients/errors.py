@@ -151,9 +151,18 @@ REACTIONS: Mapping[str, Reaction] = {
 """Error codes with a reaction that their HTTP status does not tell."""
 
 PROPAGATING = frozenset(
-    {"AADSTS70021", "AADSTS70025", "AADSTS700211", "AADSTS700212", "AADSTS700213", "AADSTS700016", "AADSTS7000229"}
+    {
+        "AADSTS70021",
+        "AADSTS70025",
+        "AADSTS700211",
+        "AADSTS700212",
+        "AADSTS700213",
+        "AADSTS7002138",
+        "AADSTS700016",
+        "AADSTS7000229",
+    }
 )
-"""What the token endpoint answers while a new identity or federated credential is not in effect yet."""
+"""What the token endpoint answers while a new or mended identity or federated credential is not in effect yet."""
 
 _BY_STATUS: Mapping[int, Reaction] = {
     401: Reaction(Denied, "Sign in again, or check the operator's credentials"),
