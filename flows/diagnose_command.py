@@ -35,7 +35,7 @@ def of_fleet(fleet: Fleet, ask: Ask, told: Told | None, *, fix: bool, out: Path 
     """Diagnose a fleet's chains, those that ``ask`` or an error names, and end the program."""
     workload = ask.service_account or (f"{told.namespace}/{told.service_account}" if told and told.namespace else "")
     reports, plan = _ended(shell.run(_of_fleet(fleet, workload, ask.cluster, told.token if told else None)))
-    mended = Options(only=mending(plan, reports))
+    mended = Options(only=mending(plan, reports), heal=True)
     fixing = mended.narrowed(plan) if mended.only else plan.only(())
     _show(reports, told, fixing if fix else None, as_json=as_json, whole=bool(workload))
     if fix and out is not None and fixing.changes:
@@ -86,10 +86,10 @@ async def _of_fleet(
     fleet: Fleet, workload: str, cluster: str, at_hand: Token | None
 ) -> tuple[list[Report], Plan] | str:
     async with open_clients() as clients:
-        observed = await observe(clients, fleet)
+        observed = await observe(clients, fleet, pods=True)
         try:
             reports = await diagnosing.of_fleet(clients, fleet, observed, workload, cluster, at_hand)
-            return reports, plan_of(fleet, observed)
+            return reports, plan_of(fleet, observed, heal=True)
         except NothingToDiagnoseError as error:
             return str(error)
 
