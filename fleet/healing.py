@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from . import running
 from .changes import Hold
@@ -31,12 +31,22 @@ def heals(item: Wanted, *, heal: bool) -> bool:
 
 
 def findings(
-    items: Iterable[Wanted], there: Mapping[str, Found | None], grouping: Grouping, *, heal: bool
+    items: Iterable[Wanted],
+    there: Mapping[str, Found | None],
+    held: Container[str],
+    grouping: Grouping,
+    *,
+    heal: bool,
 ) -> Iterator[Finding]:
-    """A finding for every owner of pods of before that is not healed. ``there`` is what was found, by key."""
+    """A finding for every owner of pods of before that is not healed. ``there`` is what was found, by key.
+
+    ``held`` are keys of what is left alone: what pods should be given that hang on it is not known.
+    """
     for item in items:
         wanted, found = item.resource, there[item.resource.key]
         if not isinstance(wanted, Rollout) or found is None or heals(item, heal=heal):
+            continue
+        if any(needed in held for needed in item.needs):
             continue
         assert isinstance(found.resource, Rollout)
         if stale := wanted.stale(found.resource.pods):

@@ -71,7 +71,7 @@ def plan(fleet: Fleet, observed: Observed, *, prune: bool = False, heal: bool = 
         holds=tuple(holds.values()),
         findings=(
             *findings(left, prune=prune),
-            *healing.findings(items, there, grouping, heal=heal),
+            *healing.findings(items, there, holds, grouping, heal=heal),
             *(() if heal else healing.unseen_findings(fleet, observed)),
         ),
     )

@@ -14,7 +14,7 @@ from fleet.proof import link_of
 from fleet.resources import Rollout, RunningPod
 from fleet.spec import Fleet
 
-from .worlds import TENANCY, a_fleet, as_wanted, changed, deployment, empty, workload
+from .worlds import TENANCY, a_fleet, as_wanted, changed, deployment, empty, unseen, workload
 
 
 def fleet_of(**fields: Any) -> Fleet:
@@ -117,6 +117,22 @@ def test_a_restart_waits_with_what_is_held() -> None:
     (hold,) = (hold for key, hold in held.items() if key.startswith("rollout:"))
     assert hold.reason == "waits for service-account:one/space/account"
     assert not hold.mistake
+
+
+def test_of_an_identity_that_cannot_be_seen_no_pod_is_said_to_be_of_before() -> None:
+    blind = unseen(as_wanted(fleet_of()), "directory")
+    for heal in (False, True):
+        found = planned(blind, OLD, heal=heal)
+        assert not restarts(found)
+        assert not [one for one in found.findings if one.key.startswith("rollout:")]
+
+
+def test_a_second_plan_has_nothing_to_restart() -> None:
+    fleet, observed = fleet_of(), as_wanted(fleet_of()).and_seen([pods(BARE, OLD)])
+    first = plan(fleet, observed, heal=True)
+    after = observed.with_applied([change.resource for change in first.changes], {})
+    assert plan(fleet, after, heal=True).is_empty
+    assert plan(fleet, after).findings == ()
 
 
 ADVICE = {
