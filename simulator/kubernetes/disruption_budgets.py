@@ -107,7 +107,7 @@ class DisruptionBudgets:
 
 @rule(
     "kubernetes",
-    "a budget's empty selector is of every pod",
+    "which pods a budget counts",
     Provenance.DOCUMENTED,
     "Kubernetes, Specifying a Disruption Budget: policy/v1",
 )
