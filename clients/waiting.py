@@ -34,6 +34,10 @@ REGISTRATION_SECONDS = 1800.0
 """How long a preview feature may be in Registering."""
 WEBHOOK_SECONDS = 300.0
 """How long the webhook's pods may take to answer."""
+DISRUPTION_SECONDS = 300.0
+"""How long PodDisruptionBudgets may forbid a restart."""
+ROLLOUT_SECONDS = 900.0
+"""How long an owner's pods may take to be replaced; a Deployment's own deadline is 600 s without progress."""
 VAULT_SECONDS = 300.0
 """How long a new vault's name may take to be resolvable."""
 

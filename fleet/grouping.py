@@ -16,6 +16,7 @@ from .resources import (
     PreviewFeature,
     Resource,
     RoleAssignment,
+    Rollout,
     Secret,
     ServiceAccount,
     ServicePrincipal,
@@ -68,7 +69,7 @@ class Grouping:
                 return f"workload:{resource.namespace}/{resource.name}"
             case FederatedIdentityCredential() if not resource.service_account:  # of no ServiceAccount at all
                 return _group(self._identities, "identity", resource.identity)
-            case FederatedIdentityCredential() | Deployment():
+            case FederatedIdentityCredential() | Deployment() | Rollout():
                 return f"workload:{resource.namespace}/{resource.service_account}"
         raise AssertionError(resource.kind)
 

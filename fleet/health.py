@@ -9,7 +9,7 @@ from enum import StrEnum
 from .changes import Action, Plan
 from .observed import Observed
 from .proof import Proof
-from .resources import AccessPolicy, Deployment, FederatedIdentityCredential, RoleAssignment, ServiceAccount
+from .resources import AccessPolicy, Deployment, FederatedIdentityCredential, RoleAssignment, Rollout, ServiceAccount
 from .spec import Fleet, Model, Workload
 from .wanted import Wanted, wanted
 
@@ -44,6 +44,7 @@ _LINKS: Mapping[str, str] = {
     "namespace": "service account",
     "service-account": "service account",
     "deployment": "deployment",
+    "rollout": "pods",
 }
 """Which link of the chain a kind of object is part of."""
 LINKS = tuple(dict.fromkeys(_LINKS.values()))
@@ -118,7 +119,7 @@ def _owned(objects: Iterable[Wanted]) -> tuple[Mapping[_Place, list[str]], Mappi
         match item.resource:
             case ServiceAccount(cluster=cluster, namespace=namespace, name=name, key=key):
                 of_workload[cluster, namespace, name].append(key)
-            case FederatedIdentityCredential() | Deployment() as resource:
+            case FederatedIdentityCredential() | Deployment() | Rollout() as resource:
                 of_workload[resource.cluster, resource.namespace, resource.service_account].append(resource.key)
             case RoleAssignment() | AccessPolicy() as resource:
                 of_identity[resource.identity].append(resource.key)

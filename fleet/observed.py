@@ -133,7 +133,11 @@ class Observed(Model):
 
     def why_unknown(self, wanted: Resource) -> str | None:
         """Why it cannot be told whether the object exists, or None where it can."""
-        return self._blind.get(wanted.seen_through)
+        return self.reason_unseen(wanted.seen_through)
+
+    def reason_unseen(self, through: str) -> str | None:
+        """Why this observation failed, or None where it did not."""
+        return self._blind.get(through)
 
     def why_unreachable(self, through: str) -> str | None:
         """Why nobody answers where this observation looks, or None where somebody does."""

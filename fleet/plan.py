@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+from . import healing
 from .changes import GONE, Action, Change, Hold, Plan
 from .grouping import Grouping
 from .leftovers import leftovers
@@ -17,6 +18,7 @@ from .resources import (
     Namespace,
     Resource,
     RoleAssignment,
+    Rollout,
     Secret,
     Vault,
     Webhook,
@@ -27,7 +29,7 @@ from .trust import Trust
 from .wanted import Wanted, wanted
 
 
-def plan(fleet: Fleet, observed: Observed, *, prune: bool = False) -> Plan:
+def plan(fleet: Fleet, observed: Observed, *, prune: bool = False, heal: bool = False) -> Plan:
     """The changes that bring the world from ``observed`` to ``fleet``.
 
     A foreign object in the place of a wanted one, and whatever could not be observed, holds what depends on it;
@@ -36,6 +38,9 @@ def plan(fleet: Fleet, observed: Observed, *, prune: bool = False) -> Plan:
     What is there and the fleet does not name is found, and with ``prune`` taken away where it is ours; for that,
     ``observed`` must have looked beyond the fleet. Without being asked, only the credential of a cluster's former
     issuer goes, after the chain of its new one is proven.
+
+    Pods that are older than what they should have been given are found where ``observed`` has looked at pods, and with
+    ``heal`` their owner is restarted.
     """
     grouping = Grouping(fleet)
     items = list(wanted(fleet, observed))
@@ -44,9 +49,11 @@ def plan(fleet: Fleet, observed: Observed, *, prune: bool = False) -> Plan:
     trust = Trust(fleet, observed, items, matched)
     room = Room(observed, [item.resource for item in items if there[item.resource.key] is None], trust, prune=prune)
     changes: dict[str, Change] = {}
-    holds: dict[str, Hold] = {}
+    holds: dict[str, Hold] = {hold.key: hold for hold in healing.unseen_holds(fleet, observed)} if heal else {}
     for item in items:
         key, group = item.resource.key, grouping.of(item.resource)
+        if isinstance(item.resource, Rollout) and not healing.heals(item, heal=heal):
+            continue
         if hold := _hold(item, there[key], observed, holds, room):
             holds[key] = hold.model_copy(update={"group": group})
         elif change := _change(item, there[key]):
@@ -62,7 +69,11 @@ def plan(fleet: Fleet, observed: Observed, *, prune: bool = False) -> Plan:
         fleet=fleet.name,
         changes=(*changes.values(), *gone),
         holds=tuple(holds.values()),
-        findings=tuple(findings(left, prune=prune)),
+        findings=(
+            *findings(left, prune=prune),
+            *healing.findings(items, there, holds, grouping, heal=heal),
+            *(() if heal else healing.unseen_findings(fleet, observed)),
+        ),
     )
 
 
@@ -132,13 +143,14 @@ def _change(item: Wanted, found: Found | None) -> Change | None:
     if not differences or (isinstance(resource, Webhook) and not found.ours):
         return None
     fields = ", ".join(difference.field for difference in differences)
+    reason = "is older than what it should be given" if isinstance(resource, Rollout) else f"differs in {fields}"
     if isinstance(found.resource, FederatedIdentityCredential):  # a credential's name cannot be changed
         resource = resource.model_copy(update={"name": found.resource.name})
     return Change(
         action=Action.UPDATE,
         resource=resource,
         differences=differences,
-        reason=f"differs in {fields}",
+        reason=reason,
         known=found.outputs,
     )
 

@@ -34,6 +34,8 @@ class Options(Model):
     """Take over every existing object that does not carry our mark."""
     prune: bool = False
     """Take away what is ours and the fleet does not name."""
+    heal: bool = False
+    """Restart the owners of pods that are older than what they should have been given."""
     only: tuple[str, ...] = ()
     """Just these objects, by their keys; none means all."""
 

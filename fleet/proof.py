@@ -17,6 +17,7 @@ from .resources import (
     Namespace,
     Resource,
     RoleAssignment,
+    Rollout,
     Secret,
     ServiceAccount,
     ServicePrincipal,
@@ -92,7 +93,7 @@ def link_of(resource: Resource) -> tuple[str, ...] | None:
             return ("namespace", resource.cluster, resource.name)
         case ServiceAccount():
             return ("workload", resource.cluster, resource.namespace, resource.name)
-        case Deployment():
+        case Deployment() | Rollout():
             return ("workload", resource.cluster, resource.namespace, resource.service_account)
         case FederatedIdentityCredential():  # as it is found, it does not tell of which cluster it is
             return ("trust", resource.identity, resource.namespace, resource.service_account)

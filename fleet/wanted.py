@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from . import naming
 from .observed import Observed
@@ -19,6 +21,7 @@ from .resources import (
     Reference,
     Resource,
     RoleAssignment,
+    Rollout,
     Secret,
     ServiceAccount,
     ServicePrincipal,
@@ -84,6 +87,15 @@ def principal_key(identity: Identity) -> str:
 class _Outlook:
     fleet: Fleet
     observed: Observed
+
+    @cached_property
+    def rollouts(self) -> Mapping[tuple[str, str, str], list[Rollout]]:
+        """Whose pods were seen to run, by cluster, namespace and ServiceAccount."""
+        rollouts: Mapping[tuple[str, str, str], list[Rollout]] = defaultdict(list)
+        for found in self.observed.found:
+            if isinstance(there := found.resource, Rollout):
+                rollouts[there.cluster, there.namespace, there.service_account].append(there)
+        return rollouts
 
     def known(self, key: str, output: str) -> Value:
         """The output, or a reference to it while the object that tells it does not exist."""
@@ -222,6 +234,7 @@ class _Outlook:
             owner=self.fleet.name,
         )
         yield Wanted(account, (namespace.key, identity_key(identity)), adopt=adopt)
+        needs = (account.key, credential.key, f"webhook:{cluster.name}", *self.granted(identity))
         if workload.deployment is not None:
             deployment = Deployment(
                 cluster=cluster.name,
@@ -233,8 +246,13 @@ class _Outlook:
                 skip_containers=";".join(workload.deployment.skip_containers) or None,
                 owner=self.fleet.name,
             )
-            needs = (account.key, credential.key, f"webhook:{cluster.name}", *self.granted(identity))
             yield Wanted(deployment, needs, adopt=adopt)
+        for there in self.rollouts.get((cluster.name, workload.namespace, workload.service_account), ()):
+            as_new = there.model_copy(
+                update={"client_id": account.client_id, "tenant_id": account.tenant_id, "pods": ()}
+            )
+            own = f"deployment:{cluster.name}/{workload.namespace}/{there.name}"
+            yield Wanted(as_new, (*needs, own) if there.owner_kind == "Deployment" else needs)
 
     def granted(self, identity: Identity) -> Iterator[str]:
         """Keys of what the identity's pods will use: started earlier, they would only fail and try again."""

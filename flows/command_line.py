@@ -50,6 +50,7 @@ def plan(
     prune: Annotated[
         bool, typer.Option("--prune", help="Plan to take away what is ours and FLEET does not name.")
     ] = False,
+    heal: Annotated[bool, typer.Option("--heal", help="Plan to restart the owners of pods of before.")] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it for reconcile --plan.")] = None,
 ) -> None:
     """Show what reconcile would change. Exit code 0: nothing, 2: changes, 1: an error, or something is held."""
@@ -60,7 +61,8 @@ def plan(
     fleet = shell.load(fleet_file)
     if out is not None and out.exists() and out.samefile(fleet_file):
         shell.fail(f"{out}: this is FLEET itself; give --out another name")
-    planned = shell.run(_plan(_adopting(fleet, adopt=adopt), partial(plan_of, prune=prune), beyond=prune))
+    make = partial(plan_of, prune=prune, heal=heal)
+    planned = shell.run(_plan(_adopting(fleet, adopt=adopt), make, beyond=prune, pods=True))
     if as_json:
         typer.echo(planned.model_dump_json(indent=2))
     else:
@@ -70,7 +72,7 @@ def plan(
     if out is not None:
         from fleet.plan_file import Options, PlanFile
 
-        shell.write(out, PlanFile(fleet=fleet, options=Options(adopt=adopt, prune=prune), plan=planned))
+        shell.write(out, PlanFile(fleet=fleet, options=Options(adopt=adopt, prune=prune, heal=heal), plan=planned))
     if any(hold.mistake for hold in planned.holds):
         raise SystemExit(EXIT_ERROR)
     raise SystemExit(EXIT_CHANGES if planned.changes else EXIT_OK)
@@ -83,6 +85,7 @@ def reconcile(
     verify: Annotated[bool, typer.Option(help="Prove every chain afterwards.")] = True,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over what does not carry our mark.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Take away what is ours and FLEET does not name.")] = False,
+    heal: Annotated[bool, typer.Option("--heal", help="Restart the owners of pods of before, one at a time.")] = False,
     plan_file: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="Apply what plan --out wrote, and nothing else.")
     ] = None,
@@ -93,8 +96,8 @@ def reconcile(
     if plan_file is None:
         assert fleet_file is not None
         fleet = _adopting(shell.load(fleet_file), adopt=adopt)
-        _flow("reconcile", {"fleet": fleet, "verify": verify, "prune": prune}, as_json=as_json)
-    for option, given in (("--adopt", adopt), ("--prune", prune)):
+        _flow("reconcile", {"fleet": fleet, "verify": verify, "prune": prune, "heal": heal}, as_json=as_json)
+    for option, given in (("--adopt", adopt), ("--prune", prune), ("--heal", heal)):
         if given:
             shell.fail(f"{option} is for planning, and this is planned: make the plan with plan {option} --out")
     _read(plan_file)
@@ -267,14 +270,16 @@ def _read(path: Path) -> None:
         shell.fail(str(error))
 
 
-async def _plan(fleet: Fleet, make: Callable[[Fleet, Observed], Plan], *, beyond: bool = False) -> Plan:
+async def _plan(
+    fleet: Fleet, make: Callable[[Fleet, Observed], Plan], *, beyond: bool = False, pods: bool = False
+) -> Plan:
     """Without Prefect: a plan needs no server."""
     from clients.session import open_clients
 
     from .observing import observe
 
     async with open_clients() as clients:
-        return make(fleet, await observe(clients, fleet, beyond=beyond))
+        return make(fleet, await observe(clients, fleet, beyond=beyond, pods=pods))
 
 
 def _agree_to_teardown(fleet: Fleet, *, everything: bool, selection: Selection) -> None:

@@ -16,6 +16,7 @@ from clients.session import open_clients
 from fleet.changes import Plan
 from fleet.diagnosis import codes, tokens
 from fleet.diagnosis.codes import Told
+from fleet.diagnosis.evidence import Token
 from fleet.diagnosis.mending import mending
 from fleet.diagnosis.report import Report
 from fleet.plan import plan as plan_of
@@ -33,8 +34,8 @@ _LONGEST = 100_000
 def of_fleet(fleet: Fleet, ask: Ask, told: Told | None, *, fix: bool, out: Path | None, as_json: bool) -> NoReturn:
     """Diagnose a fleet's chains, those that ``ask`` or an error names, and end the program."""
     workload = ask.service_account or (f"{told.namespace}/{told.service_account}" if told and told.namespace else "")
-    reports, plan = _ended(shell.run(_of_fleet(fleet, workload, ask.cluster)))
-    mended = Options(only=mending(plan, reports))
+    reports, plan = _ended(shell.run(_of_fleet(fleet, workload, ask.cluster, told.token if told else None)))
+    mended = Options(only=mending(plan, reports), heal=True)
     fixing = mended.narrowed(plan) if mended.only else plan.only(())
     _show(reports, told, fixing if fix else None, as_json=as_json, whole=bool(workload))
     if fix and out is not None and fixing.changes:
@@ -51,7 +52,7 @@ def of_ask(ask: Ask, told: Told | None, *, as_json: bool) -> NoReturn:
         if not ask.cluster and not ask.client_id:
             _show([], told, None, as_json=as_json, whole=True)
             raise SystemExit(shell.EXIT_OK)
-    reports = _ended(shell.run(_of_ask(ask)))
+    reports = _ended(shell.run(_of_ask(ask, told.token if told else None)))
     _show(reports, told, None, as_json=as_json, whole=True)
     _end(reports)
 
@@ -71,7 +72,9 @@ def token_of(path: Path) -> Told:
     for problem in tokens.problems(token, datetime.now(UTC)):
         typer.echo(f"token: {problem}", err=True)
     told = codes.read(str(token.claims.get("sub") or ""))
-    return replace(told, code="", issuer=str(token.claims.get("iss") or ""), audience=", ".join(token.audiences))
+    return replace(
+        told, token=token, code="", issuer=str(token.claims.get("iss") or ""), audience=", ".join(token.audiences)
+    )
 
 
 def error_of(text: str) -> Told:
@@ -79,19 +82,22 @@ def error_of(text: str) -> Told:
     return codes.read(text[:_LONGEST])
 
 
-async def _of_fleet(fleet: Fleet, workload: str, cluster: str) -> tuple[list[Report], Plan] | str:
+async def _of_fleet(
+    fleet: Fleet, workload: str, cluster: str, at_hand: Token | None
+) -> tuple[list[Report], Plan] | str:
     async with open_clients() as clients:
-        observed = await observe(clients, fleet)
+        observed = await observe(clients, fleet, pods=True)
         try:
-            return await diagnosing.of_fleet(clients, fleet, observed, workload, cluster), plan_of(fleet, observed)
+            reports = await diagnosing.of_fleet(clients, fleet, observed, workload, cluster, at_hand)
+            return reports, plan_of(fleet, observed, heal=True)
         except NothingToDiagnoseError as error:
             return str(error)
 
 
-async def _of_ask(ask: Ask) -> list[Report] | str:
+async def _of_ask(ask: Ask, at_hand: Token | None) -> list[Report] | str:
     async with open_clients() as clients:
         try:
-            return await diagnosing.of_ask(clients, ask)
+            return await diagnosing.of_ask(clients, ask, at_hand)
         except NothingToDiagnoseError as error:
             return str(error)
 
@@ -127,5 +133,5 @@ def _show(reports: Sequence[Report], told: Told | None, fixing: Plan | None, *, 
 
 
 def _end(reports: Sequence[Report]) -> NoReturn:
-    found = any(report.causes for report in reports)
+    found = any(report.causes or report.at_hand for report in reports)
     raise SystemExit(shell.EXIT_CHANGES if found else shell.EXIT_OK)

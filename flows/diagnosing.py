@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from clients.session import Clients, find_tenancy
 from fleet.diagnosis.asking import questions
-from fleet.diagnosis.evidence import Question
+from fleet.diagnosis.evidence import Question, Token
 from fleet.diagnosis.judging import judge
 from fleet.diagnosis.report import Report
 from fleet.observed import Observed
@@ -25,9 +25,14 @@ _TRIES, _FEW_TRIES = 10, 3
 
 
 async def of_fleet(
-    clients: Clients, fleet: Fleet, observed: Observed, workload: str = "", cluster: str = ""
+    clients: Clients,
+    fleet: Fleet,
+    observed: Observed,
+    workload: str = "",
+    cluster: str = "",
+    at_hand: Token | None = None,
 ) -> list[Report]:
-    """Reports of a fleet's chains, of all or of those of one workload or cluster.
+    """Reports of a fleet's chains, of all or of those of one workload or cluster, and on the token ``at_hand``.
 
     Raises :class:`NothingToDiagnoseError` where the fleet has none such.
     """
@@ -39,16 +44,16 @@ async def of_fleet(
         raise NothingToDiagnoseError(message)
     silent = {one.name: observed.why_unreachable(f"kubernetes:{one.name}") for one in fleet.clusters}
     known = {name: reason for name, reason in silent.items() if reason}
-    return await _reports(clients, {one.name: one for one in fleet.clusters}, chains, known)
+    return await _reports(clients, {one.name: one for one in fleet.clusters}, chains, known, at_hand)
 
 
-async def of_ask(clients: Clients, ask: Ask) -> list[Report]:
-    """Reports of the chains that ``ask`` means, without a fleet file.
+async def of_ask(clients: Clients, ask: Ask, at_hand: Token | None = None) -> list[Report]:
+    """Reports of the chains that ``ask`` means, without a fleet file, and on the token ``at_hand``.
 
     Raises :class:`NothingToDiagnoseError` where it does not say enough, or what it names is not there.
     """
     clients.tenancy = await find_tenancy(clients, ask.subscription or None)
-    return await _reports(clients, *await asked.questions(clients, ask))
+    return await _reports(clients, *await asked.questions(clients, ask), at_hand=at_hand)
 
 
 async def _reports(
@@ -56,8 +61,9 @@ async def _reports(
     clusters: Mapping[str, Cluster],
     chains: Sequence[Question],
     silent: Mapping[str, str] | None = None,
+    at_hand: Token | None = None,
 ) -> list[Report]:
-    gatherer = Gatherer(clients, clusters, _TRIES if len(chains) <= _MANY else _FEW_TRIES, silent)
+    gatherer = Gatherer(clients, clusters, _TRIES if len(chains) <= _MANY else _FEW_TRIES, silent, at_hand)
     room = asyncio.Semaphore(_AT_ONCE)
 
     async def one(question: Question) -> Report:

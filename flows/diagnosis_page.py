@@ -19,8 +19,8 @@ def show(console: Console, reports: Sequence[Report], *, all_seen: bool) -> None
     """Every chain with its causes; what was seen of a chain that is well only where it was to be ``all_seen``."""
     well = [report for report in reports if report.is_well]
     for report in reports:
-        if report.causes or report.not_visible or all_seen or len(well) <= _WELL_SHOWN:
-            _show(console, report, seen=all_seen or bool(report.causes))
+        if report.causes or report.not_visible or report.at_hand or all_seen or len(well) <= _WELL_SHOWN:
+            _show(console, report, seen=all_seen or bool(report.causes or report.at_hand))
     if not all_seen and len(well) > _WELL_SHOWN:
         console.print(Text(f"{len(well)} chains are well", style="green"))
     console.print(Text(headline(reports), style="bold"))
@@ -31,6 +31,8 @@ def headline(reports: Sequence[Report]) -> str:
     causes = sum(len(report.causes) for report in reports)
     broken = sum(bool(report.causes) for report in reports)
     chains = _number(len(reports), "chain")
+    if not causes and any(report.at_hand for report in reports):
+        return f"{chains}, nothing wrong but the key of the token at hand"
     if not causes:
         hidden = sum(bool(report.not_visible) for report in reports)
         return f"{chains}, nothing wrong" + (f" with what could be seen; {hidden} not wholly visible" if hidden else "")
@@ -53,6 +55,7 @@ def markdown(fleet: str, reports: Sequence[Report]) -> str:
         for cause in report.causes:
             lines += [f"**{cause.name}** ({cause.link.value}): {cause}.", ""]
             lines += [*(f"    {line}" for line in cause.evidence), "", f"Mend: `{cause.mend}`", ""]
+        lines += [f"- token at hand: {problem}" for problem in report.at_hand]
         lines += [f"- {hidden}" for hidden in report.not_visible]
         lines += ["", *(f"    {line}" for line in report.seen), ""]
     return "\n".join(lines)
@@ -65,6 +68,8 @@ def _show(console: Console, report: Report, *, seen: bool) -> None:
     for cause in report.causes:
         for part in _cause(cause):
             console.print(part, soft_wrap=True)
+    for problem in report.at_hand:
+        console.print(Text.assemble(("  ! ", "bold yellow"), f"token at hand: {problem}"), soft_wrap=True)
     for hidden in report.not_visible:
         console.print(Text.assemble(("  ? ", "yellow"), str(hidden)), soft_wrap=True)
     for line in report.seen if seen else ():

@@ -49,6 +49,14 @@ PlanPath = Annotated[
 Prune = Annotated[
     bool, _field("Prune", "Take away what carries the fleet's mark and is no longer in it. The plan shows it first.")
 ]
+Heal = Annotated[
+    bool,
+    _field(
+        "Heal",
+        "Restart the owners of pods that are older than the webhook, or than the identity that they should have: one "
+        "at a time, within PodDisruptionBudgets.",
+    ),
+]
 Approve = Annotated[
     bool, _field("Ask before changing", "Pause after the plan, and go on only when a person has agreed to it here.")
 ]

@@ -23,8 +23,12 @@ async def plainly(name: str, look: chain.Look) -> Observation:
     return observation
 
 
-async def observe(clients: Clients, fleet: Fleet, run: Runner = plainly, *, beyond: bool = False) -> Observed:
+async def observe(
+    clients: Clients, fleet: Fleet, run: Runner = plainly, *, beyond: bool = False, pods: bool = False
+) -> Observed:
     """Find the subscription and who we are, then look at every link, and with ``beyond`` at all that we ever made.
+
+    With ``pods``, look at what runs too: whether it has what it should have been given.
 
     Whoever has access to the fleet's vaults and is not known by then is looked up last.
 
@@ -32,7 +36,7 @@ async def observe(clients: Clients, fleet: Fleet, run: Runner = plainly, *, beyo
     seen; any other failure leaves its part of the picture unknown.
     """
     clients.tenancy = await find_tenancy(clients, fleet.subscription)
-    observed = Observed.gather(clients.tenancy, await _all(chain.looks(clients, fleet, beyond=beyond), run))
+    observed = Observed.gather(clients.tenancy, await _all(chain.looks(clients, fleet, beyond=beyond, pods=pods), run))
     return observed.and_seen(await _all(chain.second_looks(clients, observed), run))
 
 

@@ -9,7 +9,8 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
-from clients.session import open_clients
+from clients.session import Clients, open_clients
+from fleet.changes import Plan
 from fleet.health import health
 from fleet.movement import refuse_if_moved
 from fleet.observed import Observed
@@ -34,6 +35,7 @@ async def reconcile(
     fleet: form.FleetValue = None,
     plan_file: form.PlanPath = None,
     prune: form.Prune = False,
+    heal: form.Heal = False,
     verify: form.Proving = True,
     approve: form.Approve = False,
     approve_minutes: form.ApproveMinutes = 60,
@@ -44,8 +46,9 @@ async def reconcile(
 
     Or give the path of a file that ``plan --out`` wrote: then just that plan is applied, and nothing at all where
     another one would be made now (:class:`~fleet.movement.WorldMovedError`). A path, since a large fleet's plan is more
-    than Prefect takes as a parameter. With ``prune``, what is ours and the fleet does not name is taken away; whether a
-    plan file does that, it says itself. With ``approve``, the plan is made, shown, and applied in the same way once
+    than Prefect takes as a parameter. With ``prune``, what is ours and the fleet does not name is taken away; with
+    ``heal``, owners of pods that are older than what they should have been given are restarted, one at a time; whether
+    a plan file does that, it says itself. With ``approve``, the plan is made, shown, and applied in the same way once
     somebody has agreed to it; until then other runs may change the fleet.
 
     What another thing takes the place of goes after that one's chain is proven, and stays where it is not.
@@ -56,7 +59,7 @@ async def reconcile(
     started = time.monotonic()
     approved = plan_files.approved(fleet, fleet_file, plan_file)
     wanted = approved.wanted if approved else runs.wanted_fleet(fleet, fleet_file)
-    options = approved.options if approved else Options(prune=prune)
+    options = approved.options if approved else Options(prune=prune, heal=heal)
     if approve:
         try:
             approved = await _agreed(wanted, approved, options, minutes=approve_minutes)
@@ -79,8 +82,7 @@ async def reconcile(
 async def _agreed(wanted: Fleet, approved: PlanFile | None, options: Options, *, minutes: float) -> PlanFile:
     """What a person has agreed to, as if they had been given a plan file."""
     async with open_clients() as clients:
-        observed = await observe(clients, wanted, runs.observing, beyond=options.prune)
-    planned = options.narrowed(plan_of(wanted, observed, prune=options.prune))
+        observed, planned = await _planned(clients, wanted, options)
     await artifacts.show_plan(planned)
     if approved:
         refuse_if_moved(approved.plan, planned)
@@ -90,12 +92,17 @@ async def _agreed(wanted: Fleet, approved: PlanFile | None, options: Options, *,
     return PlanFile(fleet=wanted, options=options, plan=planned)
 
 
+async def _planned(clients: Clients, wanted: Fleet, options: Options) -> tuple[Observed, Plan]:
+    """What is now, and what of it is to be changed: pods are looked at only to heal them."""
+    observed = await observe(clients, wanted, runs.observing, beyond=options.prune, pods=options.heal)
+    return observed, options.narrowed(plan_of(wanted, observed, prune=options.prune, heal=options.heal))
+
+
 async def _carried_out(
     wanted: Fleet, approved: PlanFile | None, options: Options, started: float, *, verify: bool, shard_size: int
 ) -> Summary:
     async with open_clients() as clients:
-        observed = await observe(clients, wanted, runs.observing, beyond=options.prune)
-        planned = options.narrowed(plan_of(wanted, observed, prune=options.prune))
+        observed, planned = await _planned(clients, wanted, options)
         await artifacts.show_plan(planned)
         if approved:
             refuse_if_moved(approved.plan, planned)

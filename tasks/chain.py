@@ -12,7 +12,7 @@ from clients.session import Clients
 from fleet.changes import Action, Change
 from fleet.leftovers import strangers
 from fleet.observed import Observation, Observed, Unknown
-from fleet.resources import Outputs, RoleAssignment
+from fleet.resources import Outputs, RoleAssignment, pods_of
 from fleet.spec import Cluster, Fleet
 
 from . import (
@@ -23,6 +23,7 @@ from . import (
     federation,
     managed_identities,
     principals,
+    rollouts,
     service_accounts,
     vaults,
     webhook,
@@ -57,6 +58,7 @@ LINKS: Mapping[str, Link] = {
     "namespace": Link("create namespace", service_accounts.ensure_namespace, service_accounts.remove_namespace),
     "service-account": Link("annotate", service_accounts.ensure, service_accounts.remove),
     "deployment": Link("deploy", workloads.ensure, workloads.remove),
+    "rollout": Link("restart", rollouts.ensure),
 }
 """Every kind of :data:`~fleet.resources.AnyResource`."""
 
@@ -89,7 +91,7 @@ def _is_in_use(change: Change, outputs: Outputs) -> bool:
 Look = Callable[[], Awaitable[Observation]]
 
 
-def looks(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> dict[str, Look]:
+def looks(clients: Clients, fleet: Fleet, *, beyond: bool = False, pods: bool = False) -> dict[str, Look]:
     """The observations that make up the whole picture, by what they look through. They may run at the same time.
 
     Looking ``beyond`` finds all that carries the fleet's mark and is not, or no longer, in its file. That costs some
@@ -110,6 +112,9 @@ def looks(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> dict[str, 
     for cluster in fleet.clusters:
         through = f"kubernetes:{cluster.name}"
         found[through] = partial(_guarded, through, partial(_inside, clients, fleet, cluster, beyond))
+        if pods:
+            through = pods_of(cluster.name)
+            found[through] = partial(_guarded, through, partial(rollouts.observe, clients, fleet, cluster))
     return found
 
 

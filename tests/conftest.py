@@ -88,19 +88,20 @@ class Cloud:
         asked, simulation.unknown = simulation.unknown, []
         return asked
 
-    async def observe(self, fleet: Fleet, *, beyond: bool = False) -> Observed:
+    async def observe(self, fleet: Fleet, *, beyond: bool = False, pods: bool = False) -> Observed:
         """One look at the world."""
         async with self.clients() as clients:
-            return await observe(clients, fleet, beyond=beyond)
+            return await observe(clients, fleet, beyond=beyond, pods=pods)
 
-    async def plan(self, fleet: Fleet, *, prune: bool = False) -> Plan:
+    async def plan(self, fleet: Fleet, *, prune: bool = False, heal: bool = False) -> Plan:
         """What reconcile would do now."""
-        return plan(fleet, await self.observe(fleet, beyond=prune), prune=prune)
+        return plan(fleet, await self.observe(fleet, beyond=prune, pods=heal), prune=prune, heal=heal)
 
-    async def apply(self, fleet: Fleet, *, prune: bool = False) -> Plan:
+    async def apply(self, fleet: Fleet, *, prune: bool = False, heal: bool = False) -> Plan:
         """Reconcile without Prefect: plan, then carry out the changes in their order. Returns the plan."""
         async with self.clients() as clients:
-            planned = plan(fleet, await observe(clients, fleet, beyond=prune), prune=prune)
+            observed = await observe(clients, fleet, beyond=prune, pods=heal)
+            planned = plan(fleet, observed, prune=prune, heal=heal)
             outputs: dict[str, dict[str, str]] = {}
             for change in planned.changes:
                 outputs[change.key] = await chain.apply(clients, fleet, change, outputs)

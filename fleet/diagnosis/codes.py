@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .evidence import Token
+
 _CODE = re.compile(r"AADSTS\s*(\d{4,8})", re.IGNORECASE)
 _QUOTED = {
     "issuer": re.compile(r"issuer:?\s*['\"]([^'\"]+)['\"]", re.IGNORECASE),
@@ -139,6 +141,8 @@ class Told:
     namespace: str = ""
     service_account: str = ""
     client_id: str = ""
+    token: Token | None = None
+    """What was read, where that was a token."""
 
 
 def read(text: str) -> Told:

@@ -234,6 +234,8 @@ class Evidence:
     exchanges: tuple[Attempt, ...] = ()
     """The token exchanged at Entra, again and again, as the identity that is meant."""
     vault: VaultEvidence | None = None
+    at_hand: Token | None = None
+    """One that somebody has, such as a pod's; of whatever chain."""
     hidden: tuple[Hidden, ...] = ()
 
     @property

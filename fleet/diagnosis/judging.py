@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from . import accounts, clusters, credentials, identities, pods, signing_in, vaults, webhooks
+from . import accounts, clusters, credentials, identities, keys, pods, signing_in, vaults, webhooks
 from .evidence import Evidence
 from .report import Link, NotVisible, Report
 
@@ -38,6 +38,7 @@ def judge(evidence: Evidence) -> Report:
             *(NotVisible(link=one.link, reason=one.reason) for one in evidence.hidden),
             *masked(evidence, {cause.link for cause in causes}),
         ),
+        at_hand=tuple(keys.problems(evidence)),
         seen=tuple(_seen(evidence)),
     )
 
@@ -70,6 +71,7 @@ def _seen(evidence: Evidence) -> Iterator[str]:
             f"{key} {token.claims[key]}" for key in ("iss", "sub", "aud", "iat", "exp") if key in token.claims
         )
         yield f"token: {header}; {claims}"
+    yield from keys.seen(evidence)
     identity = evidence.identity
     if identity is not None:
         yield f"identity: {identity.name}, client id {identity.client_id}, principal {identity.principal_id or 'none'}"

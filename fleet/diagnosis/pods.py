@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from fleet.resources import RunningPod
+from fleet.running import account_of, anew, owner_of, reading, runs, skipped
 from fleet.webhook_contract import CLIENT_ID, SKIP_CONTAINERS, USE
 
 from .accounts import expiration
 from .evidence import Evidence, Json, annotations_of, labels_of
 from .report import Cause, Link
-
-INJECTED = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
-_ENDED = ("Succeeded", "Failed")
 
 
 def judge(evidence: Evidence) -> Iterator[Cause]:
@@ -28,29 +27,12 @@ def judge(evidence: Evidence) -> Iterator[Cause]:
             faulty.add(name)
         yield from causes
     for pod in _pods(evidence):
-        owner = owner_name(pod, evidence)
-        if owner in faulty:
+        kind, owner = owner_of(pod)
+        if kind == "Deployment" and owner in faulty:
             continue
-        if owner is None:
-            yield from _template(evidence, f"pod {pod['metadata']['name']}", pod)
-        yield from _stale(evidence, pod, owner)
-
-
-def account_of(template: Json) -> str:
-    """As whom a pod or a template runs."""
-    return str(template["spec"].get("serviceAccountName") or "default")
-
-
-def owner_name(pod: Json, evidence: Evidence) -> str | None:
-    """The Deployment that a pod belongs to, by its ReplicaSet's name; another owner's own name; None for no owner."""
-    owner = next((one for one in pod["metadata"].get("ownerReferences") or () if one.get("controller")), None)
-    if owner is None:
-        return None
-    if owner["kind"] == "ReplicaSet":
-        stem = owner["name"].rpartition("-")[0]
-        if any(one["metadata"]["name"] == stem for one in evidence.deployments):
-            return str(stem)
-    return str(owner["name"])
+        if kind == "Pod":
+            yield from _template(evidence, f"pod {owner}", pod)
+        yield from _stale(evidence, pod)
 
 
 def _deployments(evidence: Evidence) -> list[Json]:
@@ -64,8 +46,7 @@ def _pods(evidence: Evidence) -> list[Json]:
         pod
         for pod in evidence.pods
         if (pod["metadata"]["name"] == question.pod if question.pod else account_of(pod) == question.service_account)
-        and (pod.get("status") or {}).get("phase") not in _ENDED
-        and not pod["metadata"].get("deletionTimestamp")
+        and runs(pod)
     ]
 
 
@@ -104,10 +85,10 @@ def _template(evidence: Evidence, where: str, template: Json) -> Iterator[Cause]
     labelled = f'{patch}{{"metadata":{{"labels":{{"{USE}":"true"}}}}}}}}}}\''
     if value != "true":
         yield _unlabelled(evidence, where, value, labelled)
-    skipped = _skipped(template)
+    passed_by = skipped(template)
     containers = [one["name"] for one in template["spec"].get("containers") or ()]
     allowed = set((question.skip_containers or "").split(";"))
-    if containers and all(one in skipped for one in containers) and not set(containers) <= allowed:
+    if containers and all(one in passed_by for one in containers) and not set(containers) <= allowed:
         yield Cause(
             name="containers-skipped",
             link=Link.WORKLOAD,
@@ -136,39 +117,30 @@ def _unlabelled(evidence: Evidence, where: str, value: str | None, mend: str) ->
     return Cause(name=name, link=Link.WORKLOAD, where=where, what=what, mend=mend)
 
 
-def _skipped(template: Json) -> set[str]:
-    return {name.strip() for name in annotations_of(template).get(SKIP_CONTAINERS, "").split(";") if name.strip()}
-
-
-def _stale(evidence: Evidence, pod: Json, owner: str | None) -> Iterator[Cause]:
+def _stale(evidence: Evidence, pod: Json) -> Iterator[Cause]:
     """A pod that asks for the webhook and does not have what a new one would be given."""
-    if labels_of(pod).get(USE) != "true":
+    has = reading(pod)
+    if has is None:
         return
-    skipped = _skipped(pod)
-    containers = [one for one in pod["spec"]["containers"] if one["name"] not in skipped]
-    if not containers:
-        return
-    has = {item["name"]: item.get("value", "") for item in containers[0].get("env") or ()}
     what, name = _lack(evidence, pod, has)
     if not name:
         return
-    question = evidence.question
-    restart = f"rollout restart deployment {owner}" if owner else f"delete pod {pod['metadata']['name']}"
+    given = {"AZURE_CLIENT_ID": has.client_id, "AZURE_TENANT_ID": has.tenant_id}
     yield Cause(
         name=name,
         link=Link.WORKLOAD,
-        where=f"pod {pod['metadata']['name']}",
+        where=f"pod {has.name}",
         what=what,
         evidence=(
             f"made {pod['metadata'].get('creationTimestamp')}",
-            *(f"{key}={has[key]}" for key in INJECTED[:2] if key in has),
+            *(f"{key}={value}" for key, value in given.items() if value is not None),
         ),
-        mend=f"kubectl -n {question.namespace} {restart}",
+        mend=anew(evidence.question.namespace, *owner_of(pod), has.name),
     )
 
 
-def _lack(evidence: Evidence, pod: Json, has: dict[str, str]) -> tuple[str, str]:
-    if "AZURE_FEDERATED_TOKEN_FILE" not in has:
+def _lack(evidence: Evidence, pod: Json, has: RunningPod) -> tuple[str, str]:
+    if not has.given:
         made, webhook = pod["metadata"].get("creationTimestamp"), evidence.webhook
         at = webhook.configured_at if webhook else None
         if at is not None and made and datetime.fromisoformat(made) > at:
@@ -177,8 +149,7 @@ def _lack(evidence: Evidence, pod: Json, has: dict[str, str]) -> tuple[str, str]
             )
         return "it is older than the webhook, and was given nothing", "pods-older-than-webhook"
     right = evidence.meant.client_id if evidence.meant else annotations_of(evidence.account).get(CLIENT_ID)
-    given = has.get("AZURE_CLIENT_ID")
-    if right and given and given != right:
+    if right and has.client_id and has.of_before(right, None):
         return "it is older than the ServiceAccount's annotation: it has the client id of before", (
             "pods-older-than-annotation"
         )

@@ -66,6 +66,8 @@ class Report(Model):
     causes: tuple[Cause, ...] = ()
     """In the order of the chain. None where nothing is wrong with what could be seen."""
     not_visible: tuple[NotVisible, ...] = ()
+    at_hand: tuple[str, ...] = ()
+    """What is wrong with the key of the token that somebody has at hand, where it is one of this chain."""
     seen: tuple[str, ...] = ()
     """What was found at each link: the token's claims, the credential, the exchanges, the read."""
 
@@ -75,4 +77,4 @@ class Report(Model):
     @property
     def is_well(self) -> bool:
         """Everything was seen, and nothing is wrong."""
-        return not self.causes and not self.not_visible
+        return not self.causes and not self.not_visible and not self.at_hand

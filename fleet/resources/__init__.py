@@ -14,8 +14,10 @@ from .azure import AccessPolicy, ClusterSettings, PreviewFeature, RoleAssignment
 from .base import Difference, Outputs, Reference, Resource, Value
 from .entra import Application, FederatedIdentityCredential, ManagedIdentity, ServicePrincipal
 from .kubernetes import Deployment, Namespace, ServiceAccount, Webhook
+from .rollout import RESTARTABLE, Rollout, RunningPod, pods_of
 
 __all__ = [
+    "RESTARTABLE",
     "AccessPolicy",
     "AnyResource",
     "Application",
@@ -30,12 +32,15 @@ __all__ = [
     "Reference",
     "Resource",
     "RoleAssignment",
+    "Rollout",
+    "RunningPod",
     "Secret",
     "ServiceAccount",
     "ServicePrincipal",
     "Value",
     "Vault",
     "Webhook",
+    "pods_of",
 ]
 
 AnyResource = Annotated[
@@ -52,7 +57,8 @@ AnyResource = Annotated[
     | AccessPolicy
     | Namespace
     | ServiceAccount
-    | Deployment,
+    | Deployment
+    | Rollout,
     Field(discriminator="kind"),
 ]
 """Every link of the chain, told apart by ``kind`` in JSON."""

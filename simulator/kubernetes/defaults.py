@@ -147,26 +147,29 @@ def _replica_set(obj: Json) -> None:
     _template(obj["spec"])
 
 
-@rule("kubernetes", "defaults of StatefulSets", Provenance.DOCUMENTED, "Kubernetes API, StatefulSet v1 apps")
+@rule("kubernetes", "defaults of StatefulSets", Provenance.DOCUMENTED, "Kubernetes API reference, StatefulSetSpec")
 def _stateful_set(obj: Json) -> None:
     _default(obj, spec={}, status={})
     spec = obj["spec"]
     _default(spec, replicas=1, podManagementPolicy="OrderedReady", revisionHistoryLimit=10, updateStrategy={})
+    retained = {"whenDeleted": "Retain", "whenScaled": "Retain"}
+    _default(spec, persistentVolumeClaimRetentionPolicy=retained)
     _default(spec["updateStrategy"], type="RollingUpdate")
     if spec["updateStrategy"]["type"] == "RollingUpdate":
-        _default(spec["updateStrategy"], rollingUpdate={"partition": 0})
-    _default(spec, persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain"})
+        _default(spec["updateStrategy"], rollingUpdate={})
+        _default(spec["updateStrategy"]["rollingUpdate"], partition=0)
     _template(spec)
 
 
-@rule("kubernetes", "defaults of DaemonSets", Provenance.DOCUMENTED, "Kubernetes API, DaemonSet v1 apps")
+@rule("kubernetes", "defaults of DaemonSets", Provenance.DOCUMENTED, "Kubernetes API reference, DaemonSetSpec")
 def _daemon_set(obj: Json) -> None:
     _default(obj, spec={}, status={})
     spec = obj["spec"]
     _default(spec, revisionHistoryLimit=10, updateStrategy={})
     _default(spec["updateStrategy"], type="RollingUpdate")
     if spec["updateStrategy"]["type"] == "RollingUpdate":
-        _default(spec["updateStrategy"], rollingUpdate={"maxUnavailable": 1, "maxSurge": 0})
+        _default(spec["updateStrategy"], rollingUpdate={})
+        _default(spec["updateStrategy"]["rollingUpdate"], maxUnavailable=1, maxSurge=0)
     _template(spec)
 
 

@@ -33,7 +33,7 @@ def template_hash(template: Json) -> str:
     return "".join(_DIGITS[digit] for digit in str(number))
 
 
-def _share(value: int | str, replicas: int, *, up: bool) -> int:
+def share(value: int | str, replicas: int, *, up: bool) -> int:
     """An absolute number, or a percentage of the replicas rounded up or down."""
     if isinstance(value, int):
         return value
@@ -49,8 +49,8 @@ def rolling_bounds(deployment: Json) -> tuple[int, int]:
         return 0, deployment["spec"]["replicas"]
     rolling = strategy.get("rollingUpdate") or {}
     replicas = deployment["spec"]["replicas"]
-    surge = _share(rolling.get("maxSurge", "25%"), replicas, up=True)
-    unavailable = _share(rolling.get("maxUnavailable", "25%"), replicas, up=False)
+    surge = share(rolling.get("maxSurge", "25%"), replicas, up=True)
+    unavailable = share(rolling.get("maxUnavailable", "25%"), replicas, up=False)
     return surge, unavailable if surge or unavailable else 1
 
 

@@ -1,10 +1,8 @@
-"""StatefulSets, DaemonSets, ReplicationControllers and Jobs, as far as their pods come and go with their template."""
+"""ReplicationControllers and Jobs, as far as their pods come and go: what they have made stays as it was made."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, doubt, rule
@@ -22,18 +20,13 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 KINDS = {
-    "StatefulSet": "statefulsets.apps",
-    "DaemonSet": "daemonsets.apps",
     "ReplicationController": "replicationcontrollers",
     "Job": "jobs.batch",
 }
 _SOURCES = {
-    "StatefulSet": "statefulset-controller",
-    "DaemonSet": "daemonset-controller",
     "ReplicationController": "replication-controller",
     "Job": "job-controller",
 }
-_REVISION = "controller-revision-hash"
 
 
 class FurtherWorkloads:
@@ -52,19 +45,16 @@ class FurtherWorkloads:
         active = [pod for pod in pods if not is_over(pod) and "deletionTimestamp" not in pod["metadata"]]
         succeeded = sum((pod.get("status") or {}).get("phase") == "Succeeded" for pod in pods)
         wanted = self._wanted(owner, succeeded)
-        for pod in [pod for pod in active if self._is_outdated(owner, pod)] or active[wanted:]:
+        for pod in active[wanted:]:
             self._events.note(owner, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
             delete_pod(self._cluster, pod)
         refusal = None
-        taken = {pod["metadata"]["name"] for pod in pods if not is_over(pod)}
-        for number in range(wanted):
-            fixed = f"{name}-{number}" if self._kind == "StatefulSet" else ""
-            if refusal is None and (fixed not in taken if fixed else number >= len(active)):
-                refusal = await self._create(owner, fixed)
+        for _ in range(len(active), wanted):
+            if refusal is None:
+                refusal = await self._create(owner)
         self._write_status(namespace, name, succeeded)
         return refusal is None
 
-    @rule("kubernetes", "a DaemonSet has a pod on each node", Provenance.DOCUMENTED, "Kubernetes, DaemonSet")
     @rule("kubernetes", "a Job is done by pods that succeed", Provenance.DOCUMENTED, "Kubernetes, Jobs")
     @doubt(
         "kubernetes",
@@ -74,8 +64,6 @@ class FurtherWorkloads:
     )
     def _wanted(self, owner: Json, succeeded: int) -> int:
         spec = owner["spec"]
-        if self._kind == "DaemonSet":
-            return len(self._cluster.store.list("nodes"))
         if self._kind == "Job":
             if spec.get("suspend"):
                 return 0
@@ -84,30 +72,13 @@ class FurtherWorkloads:
         replicas: int = spec.get("replicas", 1)
         return replicas
 
-    @rule("kubernetes", "pods follow a changed template", Provenance.DOCUMENTED, "Kubernetes, update strategies")
-    @doubt(
-        "kubernetes",
-        "in which order a StatefulSet and a DaemonSet replace their pods here",
-        "all at once, where the real ones go one by one and wait for each",
-        "Kubernetes, StatefulSet: rolling updates",
-    )
-    def _is_outdated(self, owner: Json, pod: Json) -> bool:
-        """Those of a ReplicationController and of a Job stay as they were made."""
-        if (owner["spec"].get("updateStrategy") or {}).get("type") != "RollingUpdate":
-            return False
-        made_of = (pod["metadata"].get("labels") or {}).get(_REVISION)
-        return bool(made_of != _revision(owner))
-
-    @rule("kubernetes", "a StatefulSet numbers its pods", Provenance.DOCUMENTED, "Kubernetes, StatefulSet: identity")
-    async def _create(self, owner: Json, fixed: str) -> Refusal | None:
+    async def _create(self, owner: Json) -> Refusal | None:
         """Make a pod; the API server's refusal, if there was one."""
         namespace = owner["metadata"]["namespace"]
         pod = copy.deepcopy(owner["spec"]["template"]) | {"apiVersion": "v1", "kind": "Pod"}
-        name = {"name": fixed} if fixed else {"generateName": f"{owner['metadata']['name']}-"}
-        pod["metadata"] |= {**name, "namespace": namespace, "ownerReferences": [owner_reference(owner)]}
+        name = {"generateName": f"{owner['metadata']['name']}-", "namespace": namespace}
+        pod["metadata"] |= {**name, "ownerReferences": [owner_reference(owner)]}
         pod["metadata"].pop("creationTimestamp", None)
-        if "updateStrategy" in owner["spec"]:
-            pod["metadata"]["labels"] = {**(pod["metadata"].get("labels") or {}), _REVISION: _revision(owner)}
         try:
             made = await self._cluster.create("pods", pod, namespace=namespace)
         except Refusal as refusal:
@@ -124,19 +95,10 @@ class FurtherWorkloads:
         active = [pod for pod in pods if not is_over(pod) and "deletionTimestamp" not in pod["metadata"]]
         ready = sum(map(is_ready, active))
         seen = {"observedGeneration": owner["metadata"].get("generation", 1)}
-        new = sum(not self._is_outdated(owner, pod) for pod in active)
         if self._kind == "Job":
             status = self._job_status(owner, len(active), succeeded)
-        elif self._kind == "DaemonSet":
-            counted = {"currentNumberScheduled": len(active), "desiredNumberScheduled": self._wanted(owner, 0)}
-            counted |= {"numberMisscheduled": 0, "numberReady": ready, "updatedNumberScheduled": new}
-            status = counted | seen | ({"numberAvailable": ready} if ready else {})
         else:
             status = {"replicas": len(active), "readyReplicas": ready, "availableReplicas": ready} | seen
-        if self._kind == "StatefulSet":
-            revision = f"{name}-{_revision(owner)}"
-            status |= {"currentReplicas": new, "updatedReplicas": new}
-            status |= {"currentRevision": revision, "updateRevision": revision}
         owner["status"] = {key: value for key, value in status.items() if value or key != "active"}
         self._cluster.write(self._resource, owner)
 
@@ -146,9 +108,3 @@ class FurtherWorkloads:
             met = conditions.put(met, {"type": "Complete", "status": "True"}, timestamp(self._cluster.clock.now()))
         status: Json = {"active": active, "ready": active}
         return status | ({"succeeded": succeeded} if succeeded else {}) | ({"conditions": met} if met else {})
-
-
-def _revision(owner: Json) -> str:
-    """A name for what the template says."""
-    text = json.dumps(owner["spec"]["template"], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]

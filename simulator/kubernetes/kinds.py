@@ -93,11 +93,11 @@ def initial_status(kind: str, obj: Json) -> Json | None:
     if kind == "CustomResourceDefinition":
         versions = [version.get("name") for version in obj.get("spec", {}).get("versions") or ()]
         return {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": versions[:1]}
+    if kind == "DaemonSet":
+        counters = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
+        return dict.fromkeys(counters, 0)
     plain: dict[str, Json] = {
         "CronJob": {},
-        "DaemonSet": dict.fromkeys(
-            ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"), 0
-        ),
         "Deployment": {},
         "Job": {},
         "Namespace": {"phase": "Active"},

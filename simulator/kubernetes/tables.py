@@ -26,6 +26,8 @@ _COLUMNS: dict[str, str] = {
     "ClusterRoleBinding": "Name Role Age Users* Groups* ServiceAccounts*",
     "ConfigMap": "Name Data Age",
     "CustomResourceDefinition": "Name Created_At:date",
+    "DaemonSet": "Name Desired:integer Current:integer Ready:integer Up-to-date:integer Available:integer "
+    "Node_Selector Age Containers* Images* Selector*",
     "Deployment": "Name Ready Up-to-date Available Age Containers* Images* Selector*",
     "EndpointSlice": "Name AddressType Ports Endpoints Age",
     "Endpoints": "Name Endpoints Age",
@@ -42,6 +44,7 @@ _COLUMNS: dict[str, str] = {
     "Secret": "Name Type Data Age",
     "Service": "Name Type Cluster-IP External-IP Port(s) Age Selector*",
     "ServiceAccount": "Name Age",
+    "StatefulSet": "Name Ready Age Containers* Images*",
 }
 """Columns by kind: ``:type`` unless string, ``*`` only with ``-o wide``, ``_`` a space."""
 
@@ -114,6 +117,19 @@ def _replica_set(obj: Json, old: str) -> Cells:
     spec, status = obj["spec"], obj.get("status") or {}
     counts = [spec["replicas"], status.get("replicas", 0), status.get("readyReplicas", 0)]
     return [*counts, old, *_containers(spec), _selector(spec["selector"])]
+
+
+def _daemon_set(obj: Json, old: str) -> Cells:
+    spec, status = obj["spec"], obj.get("status") or {}
+    counters = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled")
+    numbers = [status.get(counter, 0) for counter in (*counters, "numberAvailable")]
+    chosen = ",".join(f"{name}={value}" for name, value in (spec["template"]["spec"].get("nodeSelector") or {}).items())
+    return [*numbers, chosen or _NONE, old, *_containers(spec), _selector(spec.get("selector"))]
+
+
+def _stateful_set(obj: Json, old: str) -> Cells:
+    spec, status = obj["spec"], obj.get("status") or {}
+    return [f"{status.get('readyReplicas', 0)}/{spec['replicas']}", old, *_containers(spec)]
 
 
 def _pod(obj: Json, old: str) -> Cells:
@@ -214,6 +230,7 @@ _CELLS: dict[str, Callable[[Json, str], Cells]] = {
     "ClusterRoleBinding": _binding,
     "ConfigMap": lambda obj, old: [_data(obj), old],
     "CustomResourceDefinition": lambda obj, _: [obj["metadata"]["creationTimestamp"]],
+    "DaemonSet": _daemon_set,
     "Deployment": _deployment,
     "EndpointSlice": _slice,
     "Endpoints": _endpoints,
@@ -228,6 +245,7 @@ _CELLS: dict[str, Callable[[Json, str], Cells]] = {
     "RoleBinding": _binding,
     "Secret": lambda obj, old: [obj.get("type", ""), _data(obj), old],
     "Service": _service,
+    "StatefulSet": _stateful_set,
 }
 """The cells after the name, from the object and its age."""
 

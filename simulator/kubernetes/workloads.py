@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from simulator.provenance import Provenance, rule
 
 from . import further_workloads
+from .daemon_sets import DAEMON_SETS, DaemonSets
 from .deployments import Deployments
+from .disruption_budgets import BUDGETS, DisruptionBudgets
 from .further_workloads import FurtherWorkloads
 from .node import Node
 from .replica_sets import ReplicaSets
+from .stateful_sets import STATEFUL_SETS, StatefulSets
 
 if TYPE_CHECKING:
     from simulator.simulation import Simulation
@@ -26,7 +29,13 @@ Key = tuple[str, str, str]
 
 logger = logging.getLogger(__name__)
 _FIRST_RETRY, _LONGEST_RETRY = 0.005, 10.0
-_OWNERS = {"Deployment": "deployments.apps", "ReplicaSet": "replicasets.apps", **further_workloads.KINDS}
+_OWNERS = {
+    "DaemonSet": DAEMON_SETS,
+    "Deployment": "deployments.apps",
+    "ReplicaSet": "replicasets.apps",
+    "StatefulSet": STATEFUL_SETS,
+    **further_workloads.KINDS,
+}
 
 
 async def run(cluster: Cluster, simulation: Simulation) -> None:
@@ -46,6 +55,9 @@ class _Controllers:
         self._reconcilers: dict[str, Callable[[str, str], Awaitable[bool]]] = {
             "deployments.apps": Deployments(cluster).reconcile,
             "replicasets.apps": ReplicaSets(cluster).reconcile,
+            STATEFUL_SETS: StatefulSets(cluster).reconcile,
+            DAEMON_SETS: DaemonSets(cluster).reconcile,
+            BUDGETS: DisruptionBudgets(cluster).reconcile,
         }
         for kind, resource in further_workloads.KINDS.items():
             self._reconcilers[resource] = FurtherWorkloads(cluster, kind).reconcile
@@ -66,11 +78,21 @@ class _Controllers:
     async def _listen(self) -> None:
         while True:
             _, resource, obj = await self._changes.get()
+            self._add_beside(resource, obj)
             if resource in self._reconcilers:
                 self._add(_key(resource, obj))
             for reference in obj["metadata"].get("ownerReferences") or ():
                 if owner := _OWNERS.get(reference["kind"]):
                     self._add((owner, obj["metadata"].get("namespace", ""), reference["name"]))
+
+    def _add_beside(self, resource: str, obj: Json) -> None:
+        """What a change concerns that is neither the object nor its owner: budgets by pod and scale, sets by node."""
+        if resource == "nodes":
+            for one in self._cluster.store.list(DAEMON_SETS):
+                self._add(_key(DAEMON_SETS, one))
+        elif resource == "pods" or resource in _OWNERS.values():
+            for one in self._cluster.store.list(BUDGETS, obj["metadata"]["namespace"]):
+                self._add(_key(BUDGETS, one))
 
     def _add(self, key: Key) -> None:
         self._due[key] = None

@@ -10,7 +10,7 @@ from clients.session import Clients
 from fleet import naming
 from fleet.diagnosis import codes
 from fleet.diagnosis.evidence import IdentityEvidence, Question
-from fleet.diagnosis.pods import account_of
+from fleet.running import account_of
 from fleet.spec import Cluster
 
 from . import directory

@@ -20,6 +20,7 @@ from fleet.diagnosis.evidence import (
     Json,
     Question,
     SecretEvidence,
+    Token,
     VaultEvidence,
     annotations_of,
 )
@@ -48,13 +49,19 @@ class Gatherer:
     """Looks at chains with the operator's eyes."""
 
     def __init__(
-        self, clients: Clients, clusters: Mapping[str, Cluster], tries: int, silent: Mapping[str, str] | None = None
+        self,
+        clients: Clients,
+        clusters: Mapping[str, Cluster],
+        tries: int,
+        silent: Mapping[str, str] | None = None,
+        at_hand: Token | None = None,
     ) -> None:
         """``clusters`` by name; ``tries`` is how often each chain's token is exchanged.
 
-        Of the ``silent`` clusters it is known that they do not answer, and why.
+        Of the ``silent`` clusters it is known that they do not answer, and why. ``at_hand`` is a token that is to be
+        looked at too.
         """
-        self.silent = silent or {}
+        self.silent, self.at_hand = silent or {}, at_hand
         self._clients, self._clusters, self.tries = clients, clusters, tries
         self._looked: dict[Hashable, asyncio.Task[Any]] = {}
 
@@ -83,7 +90,7 @@ class _Look:
 
     async def gather(self) -> Evidence:
         now = await self._gatherer.once("time", lambda: issuers.entra_time(self._clients))
-        evidence = await self._inside(Evidence(self._question, now))
+        evidence = await self._inside(Evidence(self._question, now, at_hand=self._gatherer.at_hand))
         evidence, assertion = await self._issuer(evidence)
         evidence = await self._identity(evidence)
         evidence = await self._use(mentions.completed(evidence), assertion)

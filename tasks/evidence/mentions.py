@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fleet.diagnosis.evidence import Evidence
-from fleet.diagnosis.pods import account_of
+from fleet.running import account_of
 
 _HOST = re.compile(r"https://([a-z0-9-]{3,24})\.vault\.azure\.net", re.IGNORECASE)
 _VAULT = re.compile(r"VAULT", re.IGNORECASE)

@@ -1,11 +1,10 @@
-"""StatefulSets, DaemonSets, ReplicationControllers, Jobs and CronJobs: their pods, and what a new template brings."""
+"""ReplicationControllers, Jobs and CronJobs: their pods, and what becomes of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from eventually import eventually
 from one_cluster import Api
 
 from simulator.kubernetes.cluster import Cluster
@@ -14,21 +13,17 @@ from simulator.kubernetes.further_workloads import KINDS, FurtherWorkloads
 Json = dict[str, Any]
 
 TEMPLATE: Json = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
-SELECTOR: Json = {"matchLabels": {"a": "b"}}
-APPS, BATCH, CORE = "/apis/apps/v1/namespaces/f1", "/apis/batch/v1/namespaces/f1", "/api/v1/namespaces/f1"
+BATCH, CORE = "/apis/batch/v1/namespaces/f1", "/api/v1/namespaces/f1"
 JOB: Json = {"template": {**TEMPLATE, "spec": {**TEMPLATE["spec"], "restartPolicy": "Never"}}}
 OBJECTS: dict[str, tuple[str, Json]] = {
-    "StatefulSet": (f"{APPS}/statefulsets", {"replicas": 2, "selector": SELECTOR, "template": TEMPLATE}),
-    "DaemonSet": (f"{APPS}/daemonsets", {"selector": SELECTOR, "template": TEMPLATE}),
     "ReplicationController": (f"{CORE}/replicationcontrollers", {"replicas": 2, "template": TEMPLATE}),
     "Job": (f"{BATCH}/jobs", JOB),
 }
-NUMBER = {"StatefulSet": 2, "DaemonSet": 1, "ReplicationController": 2, "Job": 1}
+NUMBER = {"ReplicationController": 2, "Job": 1}
 
 
 async def made(api: Api, cluster: Cluster, kind: str) -> FurtherWorkloads:
-    """An object of the kind with its pods, on a cluster of one node."""
-    cluster.write("nodes", {"metadata": {"name": "only"}})
+    """An object of the kind with its pods."""
     path, spec = OBJECTS[kind]
     await api.post(path, {"metadata": {"name": "one"}, "spec": spec})
     controller = FurtherWorkloads(cluster, kind)
@@ -47,35 +42,13 @@ async def test_a_workload_has_as_many_pods_as_it_says(api: Api, cluster: Cluster
     assert [(owner["kind"], owner["name"]) for owner in owners] == [(kind, "one")] * NUMBER[kind]
 
 
-async def test_the_pods_of_a_stateful_set_are_numbered(api: Api, cluster: Cluster) -> None:
-    await made(api, cluster, "StatefulSet")
-    assert [pod["metadata"]["name"] for pod in pods(cluster)] == ["one-0", "one-1"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "follows"), [("StatefulSet", True), ("DaemonSet", True), ("ReplicationController", False)]
-)
-async def test_pods_follow_a_new_template_where_their_kind_does_so(
-    api: Api, cluster: Cluster, kind: str, follows: bool
-) -> None:
-    controller = await made(api, cluster, kind)
+async def test_pods_of_a_replication_controller_stay_as_they_were_made(api: Api, cluster: Cluster) -> None:
+    controller = await made(api, cluster, "ReplicationController")
     changed = {"spec": {"template": {"metadata": {"labels": {"new": "label"}}}}}
-    await api.merge(f"{OBJECTS[kind][0]}/one", changed)
-    for _ in range(2):
-        await controller.reconcile("f1", "one")
-    await eventually(lambda: len(pods(cluster)) in (0, NUMBER[kind]))
-    await controller.reconcile("f1", "one")
-    assert {"new" in pod["metadata"]["labels"] for pod in pods(cluster)} == {follows}
-
-
-async def test_pods_of_a_workload_that_updates_on_delete_stay(api: Api, cluster: Cluster) -> None:
-    controller = await made(api, cluster, "StatefulSet")
-    await api.merge(
-        f"{OBJECTS['StatefulSet'][0]}/one", {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}}
-    )
-    await api.merge(f"{OBJECTS['StatefulSet'][0]}/one", {"spec": {"template": {"metadata": {"labels": {"x": "y"}}}}})
+    await api.merge(f"{CORE}/replicationcontrollers/one", changed)
     await controller.reconcile("f1", "one")
     assert len(pods(cluster)) == 2
+    assert not any("new" in pod["metadata"]["labels"] for pod in pods(cluster))
 
 
 async def test_the_template_of_a_job_cannot_be_changed(api: Api, cluster: Cluster) -> None:
@@ -104,10 +77,9 @@ async def test_a_cron_job_gets_its_defaults_and_does_not_run_by_itself(api: Api,
     assert cluster.list("jobs.batch") == []
 
 
-@pytest.mark.parametrize("kind", ["StatefulSet", "ReplicationController"])
-async def test_a_workload_with_replicas_is_scaled(api: Api, cluster: Cluster, kind: str) -> None:
-    controller = await made(api, cluster, kind)
-    scale = await api.merge(f"{OBJECTS[kind][0]}/one/scale", {"spec": {"replicas": 1}})
+async def test_a_replication_controller_is_scaled(api: Api, cluster: Cluster) -> None:
+    controller = await made(api, cluster, "ReplicationController")
+    scale = await api.merge(f"{CORE}/replicationcontrollers/one/scale", {"spec": {"replicas": 1}})
     assert scale["status"]["selector"] == "a=b"
     await controller.reconcile("f1", "one")
     assert len(pods(cluster)) == 1

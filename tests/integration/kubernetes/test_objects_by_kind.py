@@ -43,6 +43,8 @@ ROLE_REFERENCE: Json = {"kind": "ClusterRole", "name": "c"}
 KINDS: list[tuple[str, Json, bool]] = [
     (f"{APPS}/deployments", WORKLOAD, True),
     (f"{APPS}/replicasets", WORKLOAD, True),
+    (f"{APPS}/statefulsets", WORKLOAD, True),
+    (f"{APPS}/daemonsets", WORKLOAD, True),
     (f"{N}/pods", POD, True),
     (POLICY, {"spec": {"minAvailable": 1}}, True),
     (WEBHOOKS, {"webhooks": [WEBHOOK]}, True),
@@ -70,6 +72,28 @@ async def test_generations_are_counted_for_some_kinds(api: Api, path: str, body:
     labelled = await api.merge(f"{path}/{name}", {"metadata": {"labels": {"x": "y"}}})
     assert labelled["metadata"].get("generation") == (1 if counted else None)
 
+
+TEMPLATE: Json = {
+    "metadata": {"labels": {"a": "b"}},
+    "spec": {
+        "containers": [
+            {
+                "name": "c",
+                "image": "i",
+                "resources": {},
+                "imagePullPolicy": "Always",
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
+            }
+        ],
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+    },
+}
+"""As it is filled in."""
 
 DEFAULTS: list[tuple[str, str, Json, Json]] = [
     ("ServiceAccount", f"{N}/serviceaccounts", {}, {}),
@@ -108,12 +132,19 @@ DEFAULTS: list[tuple[str, str, Json, Json]] = [
      {"spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "revisionHistoryLimit": 10,
                "progressDeadlineSeconds": 600,
                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}},
-               "template": {"metadata": {"labels": {"a": "b"}}, "spec": {
-                   "containers": [{"name": "c", "image": "i", "resources": {}, "imagePullPolicy": "Always",
-                                   "terminationMessagePath": "/dev/termination-log",
-                                   "terminationMessagePolicy": "File"}],
-                   "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
-                   "securityContext": {}, "schedulerName": "default-scheduler"}}}, "status": {}}),
+               "template": TEMPLATE}, "status": {}}),
+    ("StatefulSet", f"{APPS}/statefulsets", WORKLOAD,
+     {"spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "revisionHistoryLimit": 10,
+               "podManagementPolicy": "OrderedReady",
+               "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+               "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+               "template": TEMPLATE}, "status": {"replicas": 0, "availableReplicas": 0}}),
+    ("DaemonSet", f"{APPS}/daemonsets", WORKLOAD,
+     {"spec": {"selector": {"matchLabels": {"a": "b"}}, "revisionHistoryLimit": 10,
+               "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}},
+               "template": TEMPLATE},
+      "status": {"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0,
+                 "numberReady": 0}}),
 ]  # fmt: skip
 
 

@@ -71,6 +71,11 @@ RESOURCES = [
            columns="Name:string:name, Created At:date"),
     Listed("apiextensions.k8s.io/v1", "customresourcedefinitions/status", "CustomResourceDefinition",
            "get patch update", namespaced=False),
+    Listed("apps/v1", "daemonsets", "DaemonSet", STD, short="ds", categories="all", hash="dd7pWHUlMKQ=",
+           columns="Name:string:name, Desired:integer, Current:integer, Ready:integer, Up-to-date:integer, "
+           "Available:integer, Node Selector:string, Age:string, Containers:string*, Images:string*, "
+           "Selector:string*"),
+    Listed("apps/v1", "daemonsets/status", "DaemonSet", "get patch update"),
     Listed("apps/v1", "deployments", "Deployment", STD, short="deploy", categories="all", hash="8aSe+NMegvE=",
            columns="Name:string:name, Ready:string, Up-to-date:string, Available:string, Age:string, "
            "Containers:string*, Images:string*, Selector:string*"),
@@ -81,6 +86,10 @@ RESOURCES = [
            "Containers:string*, Images:string*, Selector:string*"),
     Listed("apps/v1", "replicasets/scale", "Scale", "get patch update", foreign="autoscaling/v1"),
     Listed("apps/v1", "replicasets/status", "ReplicaSet", "get patch update"),
+    Listed("apps/v1", "statefulsets", "StatefulSet", STD, short="sts", categories="all", hash="H+vl74LkKdo=",
+           columns="Name:string:name, Ready:string, Age:string, Containers:string*, Images:string*"),
+    Listed("apps/v1", "statefulsets/scale", "Scale", "get patch update", foreign="autoscaling/v1"),
+    Listed("apps/v1", "statefulsets/status", "StatefulSet", "get patch update"),
     Listed("authentication.k8s.io/v1", "tokenreviews", "TokenReview", "create", namespaced=False),
     Listed("authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview", "create", namespaced=False),
     Listed("authorization.k8s.io/v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", "create",
@@ -182,6 +191,11 @@ async def test_groups_are_in_the_recorded_order(api: Api) -> None:
     assert await api.get("/apis/apps") == {"kind": "APIGroup", "apiVersion": "v1", **groups[0]}
 
 
+ROLLED: Json = {
+    "selector": {"matchLabels": {"a": "roll"}},
+    "template": {"metadata": {"labels": {"a": "roll"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
+}
+
 CELLS: list[tuple[str, Json, list[Any]]] = [
     ("/api/v1/namespaces/f1/secrets", {}, ["x", "Opaque", 0, "0s"]),
     ("/api/v1/namespaces/f1/configmaps", {"data": {"a": "b"}}, ["x", 1, "0s"]),
@@ -210,6 +224,12 @@ CELLS: list[tuple[str, Json, list[Any]]] = [
             }
         },
         ["x", "0/2", 0, 0, "0s", "c", "i", "a=roll"],
+    ),
+    ("/apis/apps/v1/namespaces/f1/statefulsets", {"spec": ROLLED | {"replicas": 2}}, ["x", "0/2", "0s", "c", "i"]),
+    (
+        "/apis/apps/v1/namespaces/f1/daemonsets",
+        {"spec": ROLLED},
+        ["x", 0, 0, 0, 0, 0, "<none>", "0s", "c", "i", "a=roll"],
     ),
 ]
 
