@@ -142,7 +142,7 @@ async def test_a_reconcile_that_is_not_to_heal_asks_nothing_of_pods(whole: Cloud
 
 KINDS = {"StatefulSet": "statefulsets.apps", "DaemonSet": "daemonsets.apps"}
 ASKING = {"app": "mine", "azure.workload.identity/use": "true"}
-MAIN = {"name": "main", "image": "workload-identity-demo:1"}
+MAIN = {"name": "main", "image": "nginx:1"}
 
 
 def owner(kind: str, account: str = "sysadminas-demo-sa", **spec: Any) -> Json:
