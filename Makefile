@@ -15,7 +15,7 @@ SIMULATE := $(BIN)/workload-identity simulate --directory $(STATE)/simulator
 # The tutorial's demo value. A real fleet's secrets come from the environment or from Prefect Secret blocks.
 DEMO := KEYVAULT_SECRET_VALUE=$${KEYVAULT_SECRET_VALUE:-sysadminas-demo-kv-secret-value}
 
-.PHONY: help demo migration operate test check crash storm faults clients ui-test many-machines mutants bench stop setup format schema clean
+.PHONY: help demo migration operate test long check crash storm faults clients ui-test many-machines mutants bench stop setup format schema clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -47,6 +47,9 @@ stop: ## End the simulator and the Prefect server that make demo left running
 
 test: $(READY) ## Run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope
+
+long: $(READY) ## Run the tests that take minutes together
+	@$(BIN)/python -m pytest -m long -n 2 --dist loadscope
 
 crash: $(READY) ## Kill a reconcile at every request boundary, and run it again
 	@$(BIN)/python -m pytest tests/end_to_end/crash -m crash --timeout 900

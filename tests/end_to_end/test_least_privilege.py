@@ -15,7 +15,7 @@ from simulator.journal import Entry
 from tests.conftest import DEMO_FLEET, ROOT, Cloud, running_cloud
 from tests.end_to_end.command import PrefectApi, Terminal
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 Right = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
 ON_BAD_DAYS: set[Right] = {("", "namespaces", "get")}
@@ -61,6 +61,7 @@ class Worked:
     """What a worker's day asked of its cluster."""
 
     reconciling: set[Right]
+    healing: set[Right]
     pruning: set[Right]
 
 
@@ -82,14 +83,24 @@ async def worked(home: Path, prefect: PrefectApi, tmp_path_factory: pytest.TempP
         await break_(cloud.simulator.simulation, "client-id-missing", "")
         assert (await terminal.run("reconcile", fleet)).code == 0
         reconciling, since = asked(cloud), len(cloud.journal.entries)
+        await break_(cloud.simulator.simulation, "pods-older-than-annotation", "")
+        done = await terminal.run("reconcile", fleet, "--heal")
+        assert "restart" in done.text, done.text
+        healing, since = asked(cloud, since), len(cloud.journal.entries)
         done = await terminal.run("reconcile", moved, "--prune")
         assert done.code == 0, done.text
-        yield Worked(reconciling, asked(cloud, since))
+        yield Worked(reconciling, healing, asked(cloud, since))
 
 
 async def test_a_reconcile_needs_just_what_its_role_grants(worked: Worked) -> None:
     assert worked.reconciling - granted("permissions.yaml") == set()
     assert granted("permissions.yaml") - worked.reconciling == ON_BAD_DAYS
+
+
+async def test_what_heals_needs_just_another_role(worked: Worked) -> None:
+    """It restarts a Deployment here; the other kinds of owners take the same two verbs."""
+    others = {("apps", kind, verb) for kind in ("statefulsets", "daemonsets") for verb in ("get", "patch")}
+    assert (worked.healing - granted("permissions.yaml")) | others == granted("healing.yaml")
 
 
 async def test_what_takes_away_needs_just_one_role_more(worked: Worked) -> None:

@@ -15,7 +15,7 @@ import yaml
 from tests.conftest import ROOT, running_cloud
 from tests.end_to_end.command import PrefectApi, Terminal, eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 FOLDER = ROOT / "deployments" / "kubernetes"
 FLEET = FOLDER / "fleet.yaml"
 CLUSTER = (
@@ -70,8 +70,9 @@ async def test_the_cluster_takes_every_object_and_knows_each_field(terminal: Ter
     asked = ("--server-side", "--dry-run=server", "--validate=strict", "--output", "name")
     taken = await kubectl(terminal, "apply", "--kustomize", FOLDER, *asked)
     assert len(taken.splitlines()) == len(objects) == 8
-    pruning = await kubectl(terminal, "apply", "--filename", FOLDER / "pruning.yaml", *asked)
-    assert len(pruning.splitlines()) == 2
+    for beside in ("pruning.yaml", "healing.yaml"):
+        more = await kubectl(terminal, "apply", "--filename", FOLDER / beside, *asked)
+        assert len(more.splitlines()) == 2
 
 
 async def test_every_pod_keeps_the_restricted_standard_and_has_no_writable_root(terminal: Terminal) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import ROOT, running_cloud
 from tests.end_to_end.command import Finished, PrefectApi, Terminal
 from tests.veteran import BILLING, CLOUD, DEFINITIONS, OBJECTS, cluster_of, pods, veteran
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from simulator.clock import Clock
 from tests.conftest import DEMO_FLEET, ROOT, running_cloud
 from tests.end_to_end.command import PrefectApi, Terminal
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 SKEW = 300
 
 

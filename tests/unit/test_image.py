@@ -78,5 +78,5 @@ def test_the_entry_runs_without_a_shell() -> None:
 def test_no_manifest_is_forgotten() -> None:
     folder = DEPLOYMENTS / "kubernetes"
     listed = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
-    beside = {"kustomization.yaml", "fleet.yaml", "pruning.yaml"}
+    beside = {"kustomization.yaml", "fleet.yaml", "pruning.yaml", "healing.yaml"}
     assert sorted(path.name for path in folder.iterdir()) == sorted({*listed, *beside})
