@@ -14,7 +14,7 @@ from fleet.files import load
 from tests.conftest import CANARY, DEMO_FLEET, running_cloud
 from tests.end_to_end.command import Finished, PrefectApi, Terminal
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 ACCOUNT = "service-account:sysadminas/sysadminas-demo/sysadminas-demo-sa"
 

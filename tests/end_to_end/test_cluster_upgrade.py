@@ -14,7 +14,7 @@ from tests.end_to_end.command import Finished, PrefectApi, Terminal
 from tests.integration.chain.test_cluster_in_trouble import upgrading
 from tests.integration.chain.test_partial_teardown import FLEET, two_clusters
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -15,7 +15,7 @@ from tests.conftest import DEMO_FLEET, running_cloud
 from tests.end_to_end.command import Finished, PrefectApi, Terminal
 from tests.integration.chain.test_healing import RESTART, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 
 @dataclass(frozen=True)

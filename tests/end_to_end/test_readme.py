@@ -14,6 +14,8 @@ from fleet.files import load
 from tests.conftest import ROOT
 from tests.unit.files import load_written
 
+pytestmark = pytest.mark.long
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line.strip()]

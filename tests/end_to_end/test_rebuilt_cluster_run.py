@@ -16,7 +16,7 @@ from simulator.breakage import break_
 from tests.conftest import DEMO_FLEET, Cloud, running_cloud
 from tests.end_to_end.command import Finished, PrefectApi, Terminal
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 ACCOUNT = "sysadminas-demo/sysadminas-demo-sa"
 IDENTITY = "sysadminas-aad-workload-identity-demo-app"

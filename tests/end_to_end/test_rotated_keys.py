@@ -14,7 +14,7 @@ from simulator.kubernetes import signing
 from tests.conftest import DEMO_FLEET, running_cloud
 from tests.end_to_end.command import Finished, Terminal
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 NO_SERVER = {"PREFECT_API_URL": "http://127.0.0.1:1/api"}
 ACCOUNT = ("sysadminas-demo", "sysadminas-demo-sa")

@@ -17,7 +17,7 @@ from fleet.teardown import plan_teardown
 from tests.conftest import DEMO_FLEET, Cloud, running_cloud
 from tests.end_to_end.command import Finished, PrefectApi, Terminal
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 ARM = "https://management.azure.com"
 GRAPH = "https://graph.microsoft.com/v1.0"

@@ -16,7 +16,7 @@ from simulator.weather import NORMAL
 from tests.conftest import DEMO_FLEET, Cloud, running_cloud
 from tests.end_to_end.command import Finished, PrefectApi, Terminal, eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 SIGN_IN: dict[str, tuple[Mapping[str, str | None], tuple[str, ...]]] = {

@@ -21,7 +21,7 @@ from tests.conftest import DEMO_FLEET, running_cloud
 from tests.end_to_end.command import TOKEN, PrefectApi, Terminal, files_below
 from tests.end_to_end.crash.world import Undisturbed, World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 STEPS = 14
 HELMS, NOTHING = "azure-wi-webhook|azure-workload-identity-system", "(?!)"
