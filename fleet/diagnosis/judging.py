@@ -47,6 +47,12 @@ def masked(evidence: Evidence, broken: Collection[Link]) -> Iterator[NotVisible]
     """What could not be tried because of what is broken before it, of links that are not ``broken`` themselves."""
     question, identity, vault = evidence.question, evidence.identity, evidence.vault
     signed_in = any(not one.code for one in evidence.exchanges)
+    if evidence.cluster.token is None and not evidence.cluster.silent and evidence.sees(Link.SIGN_IN):
+        yield NotVisible(
+            link=Link.CLUSTER, reason="Its clock and its signing key show in a token, which is not to be had"
+        )
+    if vault is not None and vault.deleted and question.secret:
+        yield NotVisible(link=Link.SECRET, reason="The vault has to be there first")
     if identity is None:
         if evidence.sees(Link.IDENTITY):
             yield NotVisible(link=Link.CREDENTIAL, reason="The identity has to be there first")
