@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from clients.errors import CloudError, Conflict, Invalid, Missing, translated
@@ -17,7 +16,6 @@ from fleet.spec import Fleet, VaultAuthorization
 if TYPE_CHECKING:
     from azure.mgmt.authorization.v2022_04_01.models import RoleAssignment as AzureAssignment
 
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions/"
 
 
@@ -32,10 +30,6 @@ async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Ob
     if not any(grant.roles or grant.vault in by_role for grant in grants) and not (beyond and fleet.vaults):
         return Observation()
 
-    async def everything() -> list[AzureAssignment]:
-        with translated("the subscription's role assignments"):
-            return [item async for item in clients.arm.authorization.role_assignments.list_for_subscription()]
-
     scopes = {
         naming.vault_id(clients.subscription_id, vault.resource_group, vault.name).lower(): vault.name
         for vault in fleet.vaults
@@ -45,7 +39,7 @@ async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Ob
         if role not in naming.BUILT_IN_ROLES:
             names[await _role_id(clients, role)] = role
     found = []
-    for item in await clients.patience.request(everything):
+    for item in await assignments(clients):
         vault = scopes.get((item.scope or "").lower())
         if vault is not None:
             role_id = (item.role_definition_id or "").rpartition("/")[2]
@@ -59,6 +53,17 @@ async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Ob
             name = naming.role_assignment_name(item.scope or "", item.principal_id or "", role_id)
             found.append(Found(resource=assignment, ours=(item.name or "").lower() == name))
     return Observation(found=tuple(found))
+
+
+async def assignments(clients: Clients, principal_id: str = "") -> list[AzureAssignment]:
+    """The subscription's role assignments, of one principal or of all."""
+    chosen = {"filter": f"principalId eq '{principal_id}'"} if principal_id else {}
+
+    async def everything() -> list[AzureAssignment]:
+        with translated("the subscription's role assignments"):
+            return [item async for item in _assignments(clients).list_for_subscription(**chosen)]
+
+    return await clients.patience.request(everything)
 
 
 async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:  # noqa: ARG001
@@ -179,7 +184,7 @@ async def _role_id(clients: Clients, role: str) -> str:
 
     A role that the fleet does not name was found by its GUID, and has no other name here.
     """
-    if _GUID.fullmatch(role):
+    if naming.GUID.fullmatch(role):
         return role
     if role in naming.BUILT_IN_ROLES:
         return naming.BUILT_IN_ROLES[role]

@@ -136,11 +136,14 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
         return
 
 
+async def deleted(clients: Clients) -> list[Json]:
+    """The tenant's deleted applications: for 30 days they can be restored."""
+    return await clients.graph.list("the tenant's deleted applications", f"{_DELETED}/microsoft.graph.application")
+
+
 async def _restore(clients: Clients, wanted: Application) -> bool:
     """Whether a deleted application of our unique name was there; it is restored, its service principal with it."""
-    path = f"{_DELETED}/microsoft.graph.application"
-    candidates = await clients.graph.list("the tenant's deleted applications", path)
-    match = next((item for item in candidates if item.get("uniqueName") == wanted.unique_name), None)
+    match = next((item for item in await deleted(clients) if item.get("uniqueName") == wanted.unique_name), None)
     if match is None:
         return False
     await clients.graph.create(f"application {wanted.display_name}", f"{_DELETED}/{match['id']}/restore", {})

@@ -35,7 +35,7 @@ async def observe(clients: Clients, fleet: Fleet) -> Observation:
     for cluster in wanted:
         match = next((item for item in there if _is(item, cluster)), None)
         if match is None:
-            others = ", ".join(f"{_group(item)}/{item.name}" for item in there) or "none"
+            others = ", ".join(f"{group_of(item)}/{item.name}" for item in there) or "none"
             conflicts[f"cluster:{cluster.name}"] = (
                 f"there is no AKS cluster {cluster.resource_group}/{cluster.name}; the operator sees: {others}"
             )
@@ -79,7 +79,7 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
     async def settled() -> ManagedCluster | None:
         with translated(what):
             cluster = await operations.get(wanted.resource_group, wanted.name)
-            return cluster if _is_settled(cluster) and _issuer(cluster) else None
+            return cluster if _is_settled(cluster) and issuer_of(cluster) else None
 
     if fleet.cluster(wanted.name).preview_features and not any(key.startswith("feature:") for key in change.after):
         # Registered earlier, by hand or by a run that died before it refreshed the provider: not in effect without.
@@ -89,23 +89,24 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
     cluster = await clients.patience.until(
         f"{what} to have its issuer", settled, seconds=CLUSTER_SECONDS, advice="az aks show tells its state"
     )
-    return {"issuer": _issuer(cluster)}
+    return {"issuer": issuer_of(cluster)}
 
 
 def _is(item: ManagedCluster, cluster: Cluster) -> bool:
     """ARM names compare without case."""
-    names = (_group(item).lower(), (item.name or "").lower())
+    names = (group_of(item).lower(), (item.name or "").lower())
     return names == ((cluster.resource_group or "").lower(), cluster.name.lower())
 
 
-def _group(item: ManagedCluster) -> str:
+def group_of(item: ManagedCluster) -> str:
+    """Its resource group, as ARM spells it."""
     parts = (item.id or "").split("/")
     return parts[4] if len(parts) > 4 else ""
 
 
 def _found(cluster: Cluster, item: ManagedCluster) -> Found:
     resource = ClusterSettings(name=cluster.name, resource_group=cluster.resource_group or "")
-    issuer = _issuer(item)
+    issuer = issuer_of(item)
     return Found(resource=_settings(resource, item), outputs={"issuer": issuer} if issuer else {})
 
 
@@ -122,7 +123,7 @@ def _settings(wanted: ClusterSettings, item: ManagedCluster) -> ClusterSettings:
     )
 
 
-def _issuer(item: ManagedCluster) -> str:
+def issuer_of(item: ManagedCluster) -> str:
     """To the byte as AKS tells it: the slash at its end is part of the issuer."""
     return (item.oidc_issuer_profile.issuer_url if item.oidc_issuer_profile else None) or ""
 

@@ -33,11 +33,7 @@ async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Ob
     if not wanted and not beyond:
         return Observation()
 
-    async def everything() -> list[AzureIdentity]:
-        with translated("the subscription's managed identities"):
-            return [item async for item in clients.arm.identities.user_assigned_identities.list_by_subscription()]
-
-    there = {_address(item): item for item in await clients.patience.request(everything)}
+    there = {_address(item): item for item in await listed(clients)}
     addresses = {(str(identity.resource_group).lower(), identity.name.lower()): identity for identity in wanted}
     present = [
         _found(fleet, identity.name, str(identity.resource_group), there[address])
@@ -51,6 +47,30 @@ async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Ob
     )
     identities = [*present, *left]
     return Observation(found=(*identities, *(found for of_one in credentials for found in of_one)))
+
+
+async def listed(clients: Clients) -> list[AzureIdentity]:
+    """The subscription's managed identities, whoever made them."""
+
+    async def everything() -> list[AzureIdentity]:
+        with translated("the subscription's managed identities"):
+            return [item async for item in clients.arm.identities.user_assigned_identities.list_by_subscription()]
+
+    return await clients.patience.request(everything)
+
+
+async def credentials_of(clients: Clients, resource_group: str, name: str) -> list[FederatedIdentityCredential]:
+    """An identity's federated credentials; none where it was deleted meanwhile."""
+    operations = clients.arm.identities.federated_identity_credentials
+
+    async def everything() -> list[FederatedIdentityCredential]:
+        with translated(f"federated credentials of {name}"):
+            return [item async for item in operations.list(resource_group, name)]
+
+    try:
+        return await clients.patience.request(everything)
+    except Missing:
+        return []
 
 
 async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, str]:
@@ -101,17 +121,8 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
 
 
 async def _credentials(clients: Clients, identity: ManagedIdentity) -> list[Found]:
-    operations = clients.arm.identities.federated_identity_credentials
     group = identity.resource_group
-
-    async def everything() -> list[FederatedIdentityCredential]:
-        with translated(f"federated credentials of {identity.identity}"):
-            return [item async for item in operations.list(group, identity.name)]
-
-    try:
-        items = await clients.patience.request(everything)
-    except Missing:  # deleted since the list
-        return []
+    items = await credentials_of(clients, group, identity.name)
     return [federation.found_on_managed_identity(identity.identity, group, item) for item in items]
 
 

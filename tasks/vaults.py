@@ -31,14 +31,9 @@ async def observe(clients: Clients, fleet: Fleet) -> Observation:
     """Vaults and their access policies by one list of the subscription; soft-deleted ones only where one is missing."""
     if not fleet.vaults:
         return Observation()
-
-    async def everything() -> list[AzureVault]:
-        with translated("the subscription's vaults"):
-            return [item async for item in clients.arm.vaults.vaults.list_by_subscription()]
-
-    there = {(item.name or "").lower(): item for item in await clients.patience.request(everything)}
-    missing = [vault for vault in fleet.vaults if vault.name.lower() not in there]
-    deleted = await _deleted(clients, missing) if missing else set()
+    there = {(item.name or "").lower(): item for item in await listed(clients)}
+    missing = any(vault.name.lower() not in there for vault in fleet.vaults)
+    deleted = await deleted_names(clients) if missing else set()
     found: list[Found] = []
     for vault in fleet.vaults:
         if item := there.get(vault.name.lower()):
@@ -46,6 +41,26 @@ async def observe(clients: Clients, fleet: Fleet) -> Observation:
         elif vault.name.lower() in deleted:
             found.append(Found(resource=_wanted(fleet, vault).model_copy(update={"soft_deleted": True})))
     return Observation(found=tuple(found))
+
+
+async def listed(clients: Clients) -> list[AzureVault]:
+    """The subscription's vaults, whoever made them."""
+
+    async def everything() -> list[AzureVault]:
+        with translated("the subscription's vaults"):
+            return [item async for item in clients.arm.vaults.vaults.list_by_subscription()]
+
+    return await clients.patience.request(everything)
+
+
+async def deleted_names(clients: Clients) -> set[str]:
+    """The names, in lower case, of the subscription's vaults that are soft-deleted."""
+
+    async def everything() -> set[str]:
+        with translated("the subscription's deleted vaults"):
+            return {(item.name or "").lower() async for item in clients.arm.vaults.vaults.list_deleted()}
+
+    return await clients.patience.request(everything)
 
 
 async def observe_secrets(clients: Clients, fleet: Fleet, vaults: Observation) -> Observation:
@@ -202,15 +217,6 @@ def _policies(vault: VaultSpec, item: AzureVault) -> Iterable[Found]:
                 secrets=tuple(str(getattr(permission, "value", permission)) for permission in permissions),
             )
         )
-
-
-async def _deleted(clients: Clients, missing: list[VaultSpec]) -> set[str]:
-    async def everything() -> set[str]:
-        with translated("the subscription's deleted vaults"):
-            return {(item.name or "").lower() async for item in clients.arm.vaults.vaults.list_deleted()}
-
-    names = await clients.patience.request(everything)
-    return names.intersection(vault.name.lower() for vault in missing)
 
 
 def _new(clients: Clients, wanted: Vault, **properties: Any) -> VaultCreateOrUpdateParameters:

@@ -74,7 +74,6 @@ class Role:
     """A role assignment."""
 
     principal_id: str
-    principal_type: str
     role: str
     scope: str
     reads_secrets: bool

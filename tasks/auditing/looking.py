@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from clients.errors import CloudError, translated
+from clients.errors import CloudError
 from clients.kubernetes import Kubernetes, path_of
 from clients.session import Clients
 from fleet import ownership
@@ -25,8 +25,8 @@ from fleet.audit.inventory import (
 from fleet.diagnosis.evidence import annotations_of
 from fleet.spec import Cluster
 from fleet.webhook_contract import CLIENT_ID
-from tasks import applications
-from tasks.evidence import directory, issuers, vault
+from tasks import applications, managed_identities, vaults
+from tasks.evidence import directory, issuers, roles, vault
 from tasks.evidence.asked import aks_clusters
 
 from .permissions import permissions
@@ -56,12 +56,12 @@ class Looking:
         """All of it."""
         clusters = await self._clusters()
         inside = asyncio.gather(*(self._cluster(cluster, issuer) for cluster, issuer in clusters))
-        now, applied, managed, roles, vaults = await asyncio.gather(
+        now, applied, managed, held, there = await asyncio.gather(
             issuers.entra_time(self._clients),
             self._seen("applications", self._applications),
             self._seen("managed identities", self._managed),
             self._seen("role assignments", self._roles),
-            self._seen("vaults", lambda: vault.everything(self._clients)),
+            self._seen("vaults", lambda: vaults.listed(self._clients)),
         )
         return Inventory(
             now=now,
@@ -70,10 +70,10 @@ class Looking:
             clusters=tuple(await inside),
             vaults=tuple(
                 VaultInventory(one.name or "", one.id or "", bool(one.properties.enable_rbac_authorization))
-                for one in vaults or ()
+                for one in there or ()
             ),
-            policies=tuple(_policies(vaults or ())),
-            roles=tuple(roles or ()),
+            policies=tuple(_policies(there or ())),
+            roles=tuple(held or ()),
             not_seen=tuple(self._not_seen),
         )
 
@@ -116,7 +116,7 @@ class Looking:
         return {item["appId"]: item["id"] for item in listed}
 
     async def _managed(self) -> list[Identity]:
-        listed = await directory.managed_identities(self._clients)
+        listed = await managed_identities.listed(self._clients)
         seen = await asyncio.gather(*(directory.managed(self._clients, item) for item in listed))
         return [
             Identity(
@@ -131,27 +131,8 @@ class Looking:
         ]
 
     async def _roles(self) -> list[Role]:
-        async def everything() -> list[Any]:
-            with translated("the subscription's role assignments"):
-                listed = self._clients.arm.authorization.role_assignments.list_for_subscription()
-                return [item async for item in listed]
-
-        items = await self._clients.patience.request(everything)
-        definitions = {item.role_definition_id or "" for item in items}
-        named = dict(
-            zip(
-                definitions, await asyncio.gather(*(vault.role(self._clients, one) for one in definitions)), strict=True
-            )
-        )
         return [
-            Role(
-                principal_id=item.principal_id or "",
-                principal_type=str(getattr(item.principal_type, "value", item.principal_type) or ""),
-                role=named[item.role_definition_id or ""].name,
-                scope=item.scope or "",
-                reads_secrets=named[item.role_definition_id or ""].reads_secrets,
-            )
-            for item in items
+            Role(one.principal_id, one.role, one.scope, one.reads_secrets) for one in await roles.held(self._clients)
         ]
 
     async def _cluster(self, cluster: Cluster, issuer: str) -> ClusterInventory:

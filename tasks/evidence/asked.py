@@ -12,6 +12,8 @@ from fleet.diagnosis import codes
 from fleet.diagnosis.evidence import IdentityEvidence, Question
 from fleet.running import account_of
 from fleet.spec import Cluster
+from tasks import applications
+from tasks.clusters import group_of, issuer_of
 
 from . import directory
 
@@ -84,9 +86,8 @@ async def aks_clusters(clients: Clients) -> list[tuple[Cluster, str]]:
     """The subscription's AKS clusters, each with its issuer, '' for none."""
     found = []
     for item in await clients.managed_clusters():
-        profile, name = item.oidc_issuer_profile, item.name or ""
-        cluster = Cluster(name=name, resource_group=(item.id or "").split("/")[4])
-        found.append((cluster, (profile.issuer_url if profile is not None else None) or ""))
+        cluster = Cluster(name=item.name or "", resource_group=group_of(item))
+        found.append((cluster, issuer_of(item)))
     return found
 
 
@@ -123,7 +124,7 @@ async def _of_identity(clients: Clients, ask: Ask) -> Asked:
     """Of every ServiceAccount that an identity trusts, on the subscription's clusters."""
     identity = await directory.by_client_id(clients, ask.client_id)
     if identity is None:
-        binned = ask.client_id in await directory.deleted(clients)
+        binned = any(one.get("appId") == ask.client_id for one in await applications.deleted(clients))
         message = (
             f"the application {ask.client_id} is deleted: restore it within 30 days"
             if binned

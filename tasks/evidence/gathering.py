@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from clients.errors import UNREACHABLE, CloudError
-from clients.kubernetes import Kubernetes
+from clients.kubernetes import Kubernetes, address_of, path_of
 from clients.session import Clients
 from fleet.diagnosis.evidence import (
     Attempt,
@@ -27,8 +27,10 @@ from fleet.diagnosis.evidence import (
 from fleet.diagnosis.report import Link
 from fleet.spec import Cluster
 from fleet.webhook_contract import CLIENT_ID
+from tasks import applications, vaults
 
-from . import directory, inside, issuers, mentions, using, vault
+from . import directory, inside, issuers, mentions, roles, using, vault
+from .asked import aks_clusters
 
 Result = TypeVar("Result")
 
@@ -118,28 +120,26 @@ class _Look:
             for link in (Link.WEBHOOK, Link.ACCOUNT, Link.WORKLOAD, Link.SIGN_IN):
                 self._hidden.append(Hidden(link, f"The API server of {name} has to answer first"))
             return replace(evidence, cluster=replace(evidence.cluster, silent=silent))
+        served = kubernetes
+
+        async def listed(link: Link, kind: str, where: str = "") -> tuple[Json, ...]:
+            path = path_of(kind, where)
+            return tuple(await self._seen(link, lambda: gatherer.once((name, path), lambda: served.list(path))) or ())
+
         accounts, pods, deployments, webhook = await asyncio.gather(
-            self._seen(Link.ACCOUNT, lambda: gatherer.once(("accounts", name), lambda: inside.accounts(kubernetes))),
-            self._seen(
-                Link.WORKLOAD,
-                lambda: gatherer.once(("pods", name, namespace), lambda: inside.pods(kubernetes, namespace)),
-            ),
-            self._seen(
-                Link.WORKLOAD,
-                lambda: gatherer.once(
-                    ("deployments", name, namespace), lambda: inside.deployments(kubernetes, namespace)
-                ),
-            ),
-            self._seen(Link.WEBHOOK, lambda: inside.webhook(kubernetes, namespace, question.service_account)),
+            listed(Link.ACCOUNT, "ServiceAccount"),
+            listed(Link.WORKLOAD, "Pod", namespace),
+            listed(Link.WORKLOAD, "Deployment", namespace),
+            self._seen(Link.WEBHOOK, lambda: inside.webhook(served, namespace, question.service_account)),
         )
         address = (namespace, question.service_account)
-        account = next((one for one in accounts or () if _address(one) == address), None)
+        account = next((one for one in accounts if address_of(one) == address), None)
         return replace(
             evidence,
             account=account,
-            accounts=tuple(accounts or ()),
-            pods=tuple(pods or ()),
-            deployments=tuple(deployments or ()),
+            accounts=accounts,
+            pods=pods,
+            deployments=deployments,
             webhook=webhook,
         )
 
@@ -189,11 +189,10 @@ class _Look:
 
     async def _issuers(self) -> dict[str, str]:
         try:
-            listed = await self._clients.managed_clusters()
+            listed = await aks_clusters(self._clients)
         except CloudError:
             return {}
-        profiles = ((item.name or "", item.oidc_issuer_profile) for item in listed)
-        return {name: profile.issuer_url for name, profile in profiles if profile is not None and profile.issuer_url}
+        return {cluster.name: issuer for cluster, issuer in listed if issuer}
 
     async def _identity(self, evidence: Evidence) -> Evidence:
         """Whose the client id is, and whose it should be."""
@@ -213,11 +212,11 @@ class _Look:
                 seen = replace(seen, meant=await self._trusting(seen))
             if annotated is None and client_id:
                 binned, principal, foreign = await asyncio.gather(
-                    self._gatherer.once("bin", lambda: directory.deleted(clients)),
+                    self._gatherer.once("bin", lambda: applications.deleted(clients)),
                     directory.principal_of(clients, client_id),
                     directory.foreign_tenant(clients, client_id),
                 )
-                is_binned = bool(binned & {client_id, question.client_id})
+                is_binned = any(one.get("appId") in (client_id, question.client_id) for one in binned)
                 seen = replace(seen, binned=is_binned, principal_of=principal, foreign_tenant=foreign)
             return seen
 
@@ -272,10 +271,10 @@ class _Look:
 
     async def _vault(self, name: str, identity: IdentityEvidence | None) -> VaultEvidence | None:
         clients, gatherer = self._clients, self._gatherer
-        listed = await gatherer.once("vaults", lambda: vault.everything(clients))
+        listed = await gatherer.once("vaults", lambda: vaults.listed(clients))
         found = next((one for one in listed if (one.name or "").lower() == name.lower()), None)
         if found is None:
-            if await vault.is_deleted(clients, name):
+            if name.lower() in await vaults.deleted_names(clients):
                 return VaultEvidence(name=name, deleted=True)
             reason = f"There is no vault {name} in the subscription {clients.subscription_id}: is it in another?"
             self._hidden.append(Hidden(Link.VAULT, reason))
@@ -283,7 +282,8 @@ class _Look:
         principal = identity.principal_id if identity else None
         held: tuple[Grant, ...] = ()
         if principal:
-            held = await gatherer.once(("roles", principal), lambda: vault.holdings(clients, principal))
+            roles_held = await gatherer.once(("roles", principal), lambda: roles.held(clients, principal))
+            held = tuple(Grant(one.role, one.scope, one.reads_secrets, one.created) for one in roles_held)
         return vault.reading(found, principal or "", held, listed)
 
     async def _secret(
@@ -298,7 +298,3 @@ class _Look:
             if by_reading is None and attempt.code != "SecretNotFound":
                 self._hide(Link.SECRET, error)
             return by_reading
-
-
-def _address(item: Json) -> tuple[str, str]:
-    return item["metadata"]["namespace"], item["metadata"]["name"]

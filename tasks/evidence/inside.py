@@ -29,21 +29,6 @@ class Presented:
     shown: Token
 
 
-async def accounts(kubernetes: Kubernetes) -> list[Json]:
-    """Every ServiceAccount of the cluster."""
-    return await kubernetes.list(path_of("ServiceAccount"))
-
-
-async def pods(kubernetes: Kubernetes, namespace: str) -> list[Json]:
-    """Every pod of the namespace."""
-    return await kubernetes.list(path_of("Pod", namespace))
-
-
-async def deployments(kubernetes: Kubernetes, namespace: str) -> list[Json]:
-    """Every Deployment of the namespace."""
-    return await kubernetes.list(path_of("Deployment", namespace))
-
-
 async def token(kubernetes: Kubernetes, namespace: str, account: str) -> Presented | None:
     """A token as the webhook has it put into pods; None where there is no such ServiceAccount."""
     try:

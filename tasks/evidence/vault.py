@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clients.errors import Missing, translated
@@ -13,71 +11,7 @@ from fleet.diagnosis.evidence import Grant, SecretEvidence, VaultEvidence
 from .using import told
 
 if TYPE_CHECKING:
-    from azure.mgmt.authorization.v2022_04_01.models import RoleAssignment
     from azure.mgmt.keyvault.models import Vault
-
-READ_SECRET = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
-
-
-async def everything(clients: Clients) -> list[Vault]:
-    """The subscription's vaults."""
-
-    async def listed() -> list[Vault]:
-        with translated("the subscription's vaults"):
-            return [item async for item in clients.arm.vaults.vaults.list_by_subscription()]
-
-    return await clients.patience.request(listed)
-
-
-async def is_deleted(clients: Clients, name: str) -> bool:
-    """Whether a vault of this name is soft-deleted."""
-
-    async def listed() -> set[str]:
-        with translated("the subscription's deleted vaults"):
-            return {(item.name or "").lower() async for item in clients.arm.vaults.vaults.list_deleted()}
-
-    return name.lower() in await clients.patience.request(listed)
-
-
-async def holdings(clients: Clients, principal_id: str) -> tuple[Grant, ...]:
-    """The roles that the principal holds anywhere in the subscription."""
-
-    async def listed() -> list[RoleAssignment]:
-        operations = clients.arm.authorization.role_assignments
-        with translated("the subscription's role assignments"):
-            return [item async for item in operations.list_for_subscription(filter=f"principalId eq '{principal_id}'")]
-
-    found = []
-    for item in await clients.patience.request(listed):
-        meaning = await role(clients, item.role_definition_id or "")
-        found.append(Grant(meaning.name, item.scope or "", meaning.reads_secrets, item.created_on))
-    return tuple(found)
-
-
-@dataclass(frozen=True)
-class RoleMeaning:
-    """A role definition, as far as secrets are concerned."""
-
-    name: str
-    reads_secrets: bool
-
-
-async def role(clients: Clients, definition_id: str) -> RoleMeaning:
-    """What a role definition, by its ARM id, is called and lets do."""
-
-    async def defined() -> Any:
-        with translated(f"role {definition_id.rpartition('/')[2]}"):
-            return await clients.arm.authorization.role_definitions.get_by_id(definition_id)
-
-    definition = await clients.patience.request(defined)
-    allowed = any(
-        _matches(one.data_actions) and not _matches(one.not_data_actions) for one in definition.permissions or ()
-    )
-    return RoleMeaning(definition.role_name or "", allowed)
-
-
-def _matches(actions: list[str] | None) -> bool:
-    return any(fnmatch.fnmatchcase(READ_SECRET.lower(), action.lower()) for action in actions or ())
 
 
 def reading(vault: Vault, principal_id: str, held: tuple[Grant, ...], others: list[Vault]) -> VaultEvidence:

@@ -6,21 +6,21 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from clients import kubernetes as kubeconfigs
-from clients.errors import CloudError, Denied, Invalid, Missing, translated
+from clients.errors import CloudError, Denied, Invalid, Missing
 from clients.kubernetes import Kubernetes, path_of
 from clients.session import Clients
 from fleet import naming, ownership
 from fleet.migration.identities import Known, RealIdentity
 from fleet.migration.set_up import Hidden, IdentityType, SetUp
 from fleet.spec import Cluster, WebhookDelivery
-from fleet.webhook_contract import CONFIGURATION
+from fleet.webhook_contract import ADDON_NAMESPACE, CONFIGURATION
+from tasks import managed_identities
+from tasks.clusters import group_of
 from tasks.webhook import configured_namespace
 
 if TYPE_CHECKING:
     from azure.mgmt.containerservice.models import ManagedCluster
     from azure.mgmt.msi.models import Identity
-
-_ADDON_NAMESPACE = "kube-system"
 
 
 async def find_cluster(clients: Clients, name: str) -> Cluster:
@@ -39,18 +39,18 @@ async def find_cluster(clients: Clients, name: str) -> Cluster:
     found = [
         item
         for item in there
-        if (item.name or "").lower() == short.lower() and group.lower() in ("", _group(item).lower())
+        if (item.name or "").lower() == short.lower() and group.lower() in ("", group_of(item).lower())
     ]
     if len(found) > 1:
-        which = ", ".join(f"{_group(item)}/{item.name}" for item in found)
+        which = ", ".join(f"{group_of(item)}/{item.name}" for item in found)
         raise Invalid(
             f"cluster {name}", f"there are several of this name: {which}", code="Cluster", advice="Name one of them so"
         )
     if found:
-        return Cluster(name=found[0].name or "", resource_group=_group(found[0]), webhook=_delivery(found[0]))
+        return Cluster(name=found[0].name or "", resource_group=group_of(found[0]), webhook=_delivery(found[0]))
     if name in contexts:
         return await _of_context(clients, name, there)
-    seen = ", ".join(sorted(f"{_group(item)}/{item.name}" for item in there)) or "none"
+    seen = ", ".join(sorted(f"{group_of(item)}/{item.name}" for item in there)) or "none"
     message = f"no AKS cluster of the subscription {clients.subscription_id} and no kubeconfig context has this name"
     advice = f"AKS clusters there: {seen}. Contexts: {', '.join(contexts) or 'none'}"
     raise Missing(f"cluster {name}", message, code="Cluster", advice=advice)
@@ -63,7 +63,7 @@ async def _of_context(clients: Clients, context: str, there: list[ManagedCluster
         aks = next((item for item in there if kubernetes.host in (item.fqdn, item.private_fqdn)), None)
         if aks is not None:
             delivery = _delivery(aks)
-            return Cluster(name=aks.name or "", resource_group=_group(aks), context=context, webhook=delivery)
+            return Cluster(name=aks.name or "", resource_group=group_of(aks), context=context, webhook=delivery)
         issuer = (await kubernetes.get("/.well-known/openid-configuration")).get("issuer")
     finally:
         await kubernetes.close()
@@ -72,11 +72,6 @@ async def _of_context(clients: Clients, context: str, there: list[ManagedCluster
         advice = "Give the API server an https:// issuer (--service-account-issuer) and publish its documents there"
         raise Invalid(f"cluster {context}", message, code="Issuer", advice=advice)
     return Cluster(name=naming.slug(context) or "cluster", context=context, issuer=issuer)
-
-
-def _group(item: ManagedCluster) -> str:
-    parts = (item.id or "").split("/")
-    return parts[4] if len(parts) > 4 else ""
 
 
 def _delivery(item: ManagedCluster) -> WebhookDelivery:
@@ -92,7 +87,7 @@ async def webhook_of(kubernetes: Kubernetes, cluster: Cluster) -> Cluster:
     except (Missing, Denied):
         return cluster
     namespace = configured_namespace(configuration)
-    delivery = WebhookDelivery.ADDON if namespace == _ADDON_NAMESPACE and cluster.is_aks else WebhookDelivery.CHART
+    delivery = WebhookDelivery.ADDON if namespace == ADDON_NAMESPACE and cluster.is_aks else WebhookDelivery.CHART
     return cluster.model_copy(update={"webhook": delivery}) if namespace else cluster
 
 
@@ -118,12 +113,8 @@ async def look_around(clients: Clients, cluster: Cluster, set_up: SetUp) -> Know
 
 
 async def _managed(clients: Clients, wanted: set[str]) -> tuple[dict[str, RealIdentity], list[Hidden]]:
-    async def everything() -> list[Identity]:
-        with translated("the subscription's managed identities"):
-            return [item async for item in clients.arm.identities.user_assigned_identities.list_by_subscription()]
-
     try:
-        items = [item for item in await clients.patience.request(everything) if (item.id or "").lower() in wanted]
+        items = [item for item in await managed_identities.listed(clients) if (item.id or "").lower() in wanted]
         held = await asyncio.gather(*(_held(clients, item) for item in items))
     except Denied as error:
         needs = "Needs Microsoft.ManagedIdentity/userAssignedIdentities/read (Reader)"
@@ -133,20 +124,10 @@ async def _managed(clients: Clients, wanted: set[str]) -> tuple[dict[str, RealId
 
 async def _held(clients: Clients, item: Identity) -> int:
     """Federated credentials that are not of our making: ours are counted where they are planned."""
-
-    async def everything() -> int:
-        operations = clients.arm.identities.federated_identity_credentials
-        with translated(f"federated credentials of {item.name}"):
-            found = [one async for one in operations.list((item.id or "").split("/")[4], item.name or "")]
-        return sum(
-            not naming.is_federated_credential_name(one.name or "", one.issuer or "", one.subject or "")
-            for one in found
-        )
-
-    try:
-        return await clients.patience.request(everything)
-    except Missing:
-        return 0
+    found = await managed_identities.credentials_of(clients, (item.id or "").split("/")[4], item.name or "")
+    return sum(
+        not naming.is_federated_credential_name(one.name or "", one.issuer or "", one.subject or "") for one in found
+    )
 
 
 def _real(item: Identity, held: int) -> RealIdentity:

@@ -46,9 +46,9 @@ WEB = Identity("web", "client-web", "principal-web", True, (SOUND,), fleet="shop
 ACCOUNTS = (Account("shop", "web", "client-web"), Account("shop", "default"))
 PROD = ClusterInventory("prod", ISSUER, frozenset({"shop", "default"}), ACCOUNTS, ())
 GRANTED = (
-    Role("principal-web", "ServicePrincipal", "Reader", VAULT_ID, False),
-    Role("principal-web", "ServicePrincipal", "Key Vault Secrets User", VAULT_ID, True),
-    Role("somebody", "User", "Owner", "/subscriptions/s", False),
+    Role("principal-web", "Reader", VAULT_ID, False),
+    Role("principal-web", "Key Vault Secrets User", VAULT_ID, True),
+    Role("somebody", "Owner", "/subscriptions/s", False),
 )
 CLEAN = Inventory(
     now=NOW,
@@ -77,7 +77,7 @@ def with_cluster(**changes: object) -> Inventory:
 
 def with_role(role: str, scope: str, principal: str = "principal-web", *, reads: bool = False) -> Inventory:
     """Clean but for one more role."""
-    return replace(CLEAN, roles=(*GRANTED, Role(principal, "ServicePrincipal", role, scope, reads)))
+    return replace(CLEAN, roles=(*GRANTED, Role(principal, role, scope, reads)))
 
 
 def idle(**changes: object) -> Inventory:
