@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, rule
@@ -11,7 +10,7 @@ from simulator.routing import Refusal
 from .deployments import share, template_hash
 from .endpoints import is_ready
 from .recorder import Recorder
-from .replica_sets import delete_pod, owned, owner_reference
+from .replica_sets import delete_pod, is_over, owned, pod_of
 from .stateful_sets import REVISION
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class DaemonSets:
     async def _one_of(self, daemon_set: Json, node: str, pods: list[Json], revision: str) -> None:
         """Make the node's pod where there is none, or an ended one; or beside the old one where that may be."""
         for pod in pods:
-            if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            if is_over(pod):
                 self._delete(daemon_set, pod)
         of_before = [pod for pod in pods if not _is_of(pod, revision)]
         beside = bool(of_before) and len(of_before) == len(pods) and _bounds(daemon_set, len(pods))[0] > 0
@@ -72,12 +71,7 @@ class DaemonSets:
     )
     async def _create(self, daemon_set: Json, node: str, revision: str) -> None:
         metadata = daemon_set["metadata"]
-        pod = copy.deepcopy(daemon_set["spec"]["template"]) | {"apiVersion": "v1", "kind": "Pod"}
-        pod["metadata"] |= {
-            "generateName": f"{metadata['name']}-",
-            "namespace": metadata["namespace"],
-            "ownerReferences": [owner_reference(daemon_set)],
-        }
+        pod = pod_of(daemon_set, generateName=f"{metadata['name']}-")
         pod["metadata"].setdefault("labels", {}).update(
             {REVISION: revision, "pod-template-generation": str(metadata.get("generation", 1))}
         )

@@ -10,6 +10,7 @@ from . import conditions, selectors
 from .deployments import share
 from .encoding import timestamp
 from .endpoints import is_ready
+from .replica_sets import is_over
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -114,5 +115,4 @@ class DisruptionBudgets:
 def of(budget: Json, pod: Json) -> bool:
     """Whether the pod is one of the budget's: selected, and not ended."""
     selector = budget["spec"].get("selector")
-    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-    return selector is not None and not ended and selectors.matches(selector, pod["metadata"].get("labels"))
+    return selector is not None and not is_over(pod) and selectors.matches(selector, pod["metadata"].get("labels"))

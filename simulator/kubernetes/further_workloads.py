@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, doubt, rule
@@ -12,7 +11,7 @@ from . import conditions
 from .encoding import timestamp
 from .endpoints import is_ready
 from .recorder import Recorder
-from .replica_sets import delete_pod, is_over, owned, owner_reference
+from .replica_sets import delete_pod, is_over, owned, pod_of
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -74,13 +73,9 @@ class FurtherWorkloads:
 
     async def _create(self, owner: Json) -> Refusal | None:
         """Make a pod; the API server's refusal, if there was one."""
-        namespace = owner["metadata"]["namespace"]
-        pod = copy.deepcopy(owner["spec"]["template"]) | {"apiVersion": "v1", "kind": "Pod"}
-        name = {"generateName": f"{owner['metadata']['name']}-", "namespace": namespace}
-        pod["metadata"] |= {**name, "ownerReferences": [owner_reference(owner)]}
-        pod["metadata"].pop("creationTimestamp", None)
+        pod = pod_of(owner, generateName=f"{owner['metadata']['name']}-")
         try:
-            made = await self._cluster.create("pods", pod, namespace=namespace)
+            made = await self._cluster.create("pods", pod, namespace=owner["metadata"]["namespace"])
         except Refusal as refusal:
             self._events.note(owner, "FailedCreate", f"Error creating: {refusal.message}", kind="Warning")
             return refusal

@@ -46,6 +46,15 @@ def owned(cluster: Cluster, resource: str, owner: Json) -> list[Json]:
     return [copy.deepcopy(obj) for obj in objects if controller_of(obj) == owner["metadata"]["uid"]]
 
 
+def pod_of(owner: Json, **metadata: str) -> Json:
+    """A pod of an owner's template, with a ``name`` or a ``generateName``."""
+    pod: Json = copy.deepcopy(owner["spec"]["template"]) | {"apiVersion": "v1", "kind": "Pod"}
+    whose = {"namespace": owner["metadata"]["namespace"], "ownerReferences": [owner_reference(owner)]}
+    pod["metadata"] |= {**metadata, **whose}
+    pod["metadata"].pop("creationTimestamp", None)
+    return pod
+
+
 def delete_pod(cluster: Cluster, pod: Json) -> None:
     """Begin a pod's graceful deletion, as a DELETE without options does."""
     metadata = pod["metadata"]
@@ -79,15 +88,9 @@ class ReplicaSets:
     @rule("kubernetes", "pods from a ReplicaSet's template", Provenance.RECORDED, "kubernetes/lifecycle.yaml pod")
     async def _create(self, replica_set: Json, number: int) -> Refusal | None:
         """Make pods one after another until one is refused; the API server's refusal, if there was one."""
-        metadata, template = replica_set["metadata"], replica_set["spec"]["template"]
+        metadata = replica_set["metadata"]
         for _ in range(number):
-            pod = copy.deepcopy(template) | {"apiVersion": "v1", "kind": "Pod"}
-            pod["metadata"] |= {
-                "generateName": f"{metadata['name']}-",
-                "namespace": metadata["namespace"],
-                "ownerReferences": [owner_reference(replica_set)],
-            }
-            pod["metadata"].pop("creationTimestamp", None)
+            pod = pod_of(replica_set, generateName=f"{metadata['name']}-")
             try:
                 made = await self._cluster.create("pods", pod, namespace=metadata["namespace"])
             except Refusal as refusal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from simulator.provenance import Provenance, doubt, rule
@@ -11,7 +10,7 @@ from simulator.routing import Refusal
 from .deployments import template_hash
 from .endpoints import is_ready
 from .recorder import Recorder
-from .replica_sets import delete_pod, owned, owner_reference
+from .replica_sets import delete_pod, is_over, owned, pod_of
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -65,7 +64,7 @@ class StatefulSets:
             pod = pods.get(number)
             if pod is None:
                 await self._create(stateful_set, number, revision)
-            elif (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            elif is_over(pod):
                 self._delete(stateful_set, pod)
             elif is_ready(pod):
                 continue
@@ -109,12 +108,7 @@ class StatefulSets:
     async def _create(self, stateful_set: Json, number: int, revision: str) -> None:
         metadata, spec = stateful_set["metadata"], stateful_set["spec"]
         name = f"{metadata['name']}-{number}"
-        pod = copy.deepcopy(spec["template"]) | {"apiVersion": "v1", "kind": "Pod"}
-        pod["metadata"] |= {
-            "name": name,
-            "namespace": metadata["namespace"],
-            "ownerReferences": [owner_reference(stateful_set)],
-        }
+        pod = pod_of(stateful_set, name=name)
         pod["metadata"].setdefault("labels", {}).update(
             {
                 REVISION: revision,
