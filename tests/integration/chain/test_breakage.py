@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from fleet.spec import Fleet
 from simulator.breakage import CATALOGUE, NotBreakable, break_
 from simulator.snapshots import taken
-from tests.conftest import Cloud, running_cloud
-from tests.integration.chain.symptoms import put_back_afterwards, symptom
+from tests.conftest import Cloud
+from tests.integration.chain.symptoms import symptom
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -84,21 +81,6 @@ SYMPTOMS = {
     "secret-early": "vault: read, but out of its time",
 }
 """What the first one who notices says."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def reconciled(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> AsyncIterator[Cloud]:
-    """One cloud for all faults, in which the demo's chain is whole."""
-    async with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
-        await cloud.apply(fleet)
-        yield cloud
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def whole(reconciled: Cloud) -> AsyncIterator[Cloud]:
-    """The cloud, its chain without a symptom; it is put back afterwards."""
-    async with put_back_afterwards(reconciled) as cloud:
-        yield cloud
 
 
 async def test_every_fault_has_its_symptom() -> None:

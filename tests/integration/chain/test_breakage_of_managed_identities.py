@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 import yaml
 
 from fleet.files import load
 from fleet.spec import Fleet
 from simulator.breakage import break_
-from tests.conftest import DEMO_FLEET, Cloud, running_cloud
-from tests.integration.chain.symptoms import put_back_afterwards, symptom
+from tests.conftest import DEMO_FLEET, Cloud
+from tests.integration.chain.symptoms import symptom
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,19 +42,10 @@ def managed() -> Fleet:
     return load(yaml.safe_dump(described))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def reconciled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cloud]:
-    """One cloud for all faults of a managed identity's chain."""
-    async with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
-        await cloud.apply(managed())
-        yield cloud
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def whole(reconciled: Cloud) -> AsyncIterator[Cloud]:
-    """The cloud, its chain without a symptom; it is put back afterwards."""
-    async with put_back_afterwards(reconciled) as cloud:
-        yield cloud
+@pytest.fixture(scope="module")
+def reconciled_fleet() -> Fleet:
+    """One whose workload runs as a managed identity."""
+    return managed()
 
 
 @pytest.mark.parametrize("fault", SYMPTOMS)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import combinations, islice
 
 import pytest
-import pytest_asyncio
 
 from fleet.diagnosis.report import Report
 from fleet.spec import Fleet
 from simulator.breakage import CATALOGUE, NotBreakable, break_
 from simulator.breakage.catalogue import LINKS
-from tests.conftest import Cloud, running_cloud
+from tests.conftest import Cloud
 from tests.integration.chain.diagnoses import PAGE, diagnosed, names, normal
-from tests.integration.chain.symptoms import put_back_afterwards
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,21 +35,6 @@ _GONE = {"identity-deleted", "identity-not-replicated"}
 _ANNOTATED_BY_HAND = {"pods-older-than-annotation", *(name for name in CATALOGUE if name.startswith("client-id-"))}
 """Faults that a person's annotation brings about: it was what told whose the identity was, and how new."""
 _ROWS: dict[str, Report] = {}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def reconciled(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> AsyncIterator[Cloud]:
-    """One cloud for all faults, in which the demo's chain is whole."""
-    async with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
-        await cloud.apply(fleet)
-        yield cloud
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def whole(reconciled: Cloud) -> AsyncIterator[Cloud]:
-    """The cloud, its chain without a symptom; it is put back afterwards."""
-    async with put_back_afterwards(reconciled) as cloud:
-        yield cloud
 
 
 def pairs(each_link_once: bool) -> Iterator[tuple[str, str]]:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
-import pytest_asyncio
 
 from fleet.spec import Fleet
 from simulator.breakage import break_
 from simulator.simulation import Simulation
-from tests.conftest import Cloud, running_cloud
+from tests.conftest import Cloud
 from tests.integration.chain.diagnoses import diagnosed, names
-from tests.integration.chain.symptoms import put_back_afterwards
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def reconciled(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> AsyncIterator[Cloud]:
-    """One cloud for all, in which the demo's chain is whole."""
-    async with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
-        await cloud.apply(fleet)
-        yield cloud
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def whole(reconciled: Cloud) -> AsyncIterator[Cloud]:
-    """The cloud, its chain without a symptom; it is put back afterwards."""
-    async with put_back_afterwards(reconciled) as cloud:
-        yield cloud
 
 
 def without_graph(simulation: Simulation) -> None:

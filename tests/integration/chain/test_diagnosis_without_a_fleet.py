@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from fleet.spec import Fleet
 from flows.diagnosing import Ask, NothingToDiagnoseError
 from simulator.breakage import break_
 from simulator.breakage.chain import find
-from tests.conftest import Cloud, running_cloud
+from tests.conftest import Cloud
 from tests.integration.chain.diagnoses import asked, names
-from tests.integration.chain.symptoms import put_back_afterwards
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,21 +33,6 @@ BROKEN = (
     "secret-expired",
     "vault-deleted",
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def reconciled(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> AsyncIterator[Cloud]:
-    """One cloud for all, in which the demo's chain is whole."""
-    async with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
-        await cloud.apply(fleet)
-        yield cloud
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def whole(reconciled: Cloud) -> AsyncIterator[Cloud]:
-    """The cloud, its chain without a symptom; it is put back afterwards."""
-    async with put_back_afterwards(reconciled) as cloud:
-        yield cloud
 
 
 def client_id(cloud: Cloud) -> str:
