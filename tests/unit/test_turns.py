@@ -71,7 +71,7 @@ async def test_prefect_is_told_of_a_death_that_it_does_not_know(
     state: State[Any] | None, attempt: int, told: bool
 ) -> None:
     client = Client(state, attempt)
-    await turns._report_crash(client, card("here", pid=7, attempt=1))  # type: ignore[arg-type]
+    await turns._report_crash(client, card("here", pid=7, attempt=1))  # type: ignore[arg-type]  # a stand-in for it
     assert [one.message for one in client.told] == ["its process 7 on here ended without a word"] * told
 
 
