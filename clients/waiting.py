@@ -38,6 +38,10 @@ DISRUPTION_SECONDS = 300.0
 """How long PodDisruptionBudgets may forbid a restart."""
 ROLLOUT_SECONDS = 900.0
 """How long an owner's pods may take to be replaced; a Deployment's own deadline is 600 s without progress."""
+SWITCH_SECONDS = 120.0
+"""How long a switched workload's pods are waited for; what takes longer is told instead."""
+EXCHANGE_SECONDS = 10.0
+"""How long a diagnosis repeats one try of a sign-in or a read while the service is busy."""
 VAULT_SECONDS = 300.0
 """How long a new vault's name may take to be resolvable."""
 

@@ -63,6 +63,15 @@ def subject(namespace: str, service_account: str) -> str:
     return f"system:serviceaccount:{namespace}:{service_account}"
 
 
+def service_account_of(subject: str) -> tuple[str, str] | None:
+    """Namespace and name of the ServiceAccount whose tokens carry the subject; None of every other subject."""
+    parts = subject.split(":")
+    if len(parts) != 4 or parts[:2] != ["system", "serviceaccount"]:
+        return None
+    namespace, account = parts[2:]
+    return (namespace, account) if DNS_LABEL.fullmatch(namespace) and DNS_SUBDOMAIN.fullmatch(account) else None
+
+
 def federated_credential_name(cluster: str, namespace: str, service_account: str, issuer: str) -> str:
     """The name of the federated credential by which ``issuer`` vouches for the ServiceAccount.
 

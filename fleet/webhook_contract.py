@@ -11,6 +11,8 @@ SKIP_CONTAINERS = f"{_PREFIX}/skip-containers"
 PROXY = f"{_PREFIX}/inject-proxy-sidecar"
 """Annotation of a pod: its presence alone counts, "false" injects too."""
 PROXY_PORT = f"{_PREFIX}/proxy-sidecar-port"
+USUAL_PROXY_PORT = 8000
+"""Where the proxy sidecar listens if nothing else is said."""
 CLIENT_ID = f"{_PREFIX}/client-id"
 """Annotation of a ServiceAccount."""
 TENANT_ID = f"{_PREFIX}/tenant-id"

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from . import shell
 from .migrate_command import migrate
+from .shell import EXIT_CHANGES, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from fleet.spec import Fleet
 
     from .summary import Summary
-
-from . import shell
-from .shell import EXIT_CHANGES, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK
 
 app = typer.Typer(
     add_completion=False,

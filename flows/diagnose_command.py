@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 
@@ -34,7 +34,8 @@ _LONGEST = 100_000
 def of_fleet(fleet: Fleet, ask: Ask, told: Told | None, *, fix: bool, out: Path | None, as_json: bool) -> NoReturn:
     """Diagnose a fleet's chains, those that ``ask`` or an error names, and end the program."""
     workload = ask.service_account or (f"{told.namespace}/{told.service_account}" if told and told.namespace else "")
-    reports, plan = _ended(shell.run(_of_fleet(fleet, workload, ask.cluster, told.token if told else None)))
+    work = _of_fleet(fleet, workload, ask.cluster, told.token if told else None)
+    reports, plan = shell.run(work, NothingToDiagnoseError)
     mended = Options(only=mending(plan, reports), heal=True)
     fixing = mended.narrowed(plan) if mended.only else plan.only(())
     _show(reports, told, fixing if fix else None, as_json=as_json, whole=bool(workload))
@@ -52,7 +53,7 @@ def of_ask(ask: Ask, told: Told | None, *, as_json: bool) -> NoReturn:
         if not ask.cluster and not ask.client_id:
             _show([], told, None, as_json=as_json, whole=True)
             raise SystemExit(shell.EXIT_OK)
-    reports = _ended(shell.run(_of_ask(ask, told.token if told else None)))
+    reports = shell.run(_of_ask(ask, told.token if told else None), NothingToDiagnoseError)
     _show(reports, told, None, as_json=as_json, whole=True)
     _end(reports)
 
@@ -82,31 +83,16 @@ def error_of(text: str) -> Told:
     return codes.read(text[:_LONGEST])
 
 
-async def _of_fleet(
-    fleet: Fleet, workload: str, cluster: str, at_hand: Token | None
-) -> tuple[list[Report], Plan] | str:
+async def _of_fleet(fleet: Fleet, workload: str, cluster: str, at_hand: Token | None) -> tuple[list[Report], Plan]:
     async with open_clients() as clients:
         observed = await observe(clients, fleet, pods=True)
-        try:
-            reports = await diagnosing.of_fleet(clients, fleet, observed, workload, cluster, at_hand)
-            return reports, plan_of(fleet, observed, heal=True)
-        except NothingToDiagnoseError as error:
-            return str(error)
+        reports = await diagnosing.of_fleet(clients, fleet, observed, workload, cluster, at_hand)
+        return reports, plan_of(fleet, observed, heal=True)
 
 
-async def _of_ask(ask: Ask, at_hand: Token | None) -> list[Report] | str:
+async def _of_ask(ask: Ask, at_hand: Token | None) -> list[Report]:
     async with open_clients() as clients:
-        try:
-            return await diagnosing.of_ask(clients, ask, at_hand)
-        except NothingToDiagnoseError as error:
-            return str(error)
-
-
-def _ended(outcome: Any) -> Any:
-    """The outcome, but where it says why there is none."""
-    if isinstance(outcome, str):
-        shell.fail(outcome)
-    return outcome
+        return await diagnosing.of_ask(clients, ask, at_hand)
 
 
 def _show(reports: Sequence[Report], told: Told | None, fixing: Plan | None, *, as_json: bool, whole: bool) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clients.errors import CloudError
 from clients.kubernetes import Kubernetes
 from clients.session import Clients, find_tenancy, open_clients
+from clients.waiting import SWITCH_SECONDS
 from fleet.changes import Plan
 from fleet.migration.identities import Known
 from fleet.migration.leaving import Leaving, leaving, unconverted
@@ -27,8 +28,6 @@ from .observing import observe
 
 PATIENCE_SECONDS = 60.0
 """How long a chain may take to be in effect."""
-ROLLOUT_SECONDS = 120.0
-"""How long pods may take to be replaced before that is told instead of waited for."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ async def rolled_out(there: There, seen: Seen, owner: Owner) -> str:
         return not last or None
 
     try:
-        await there.clients.patience.until(f"the pods of {owner}", all_new, seconds=ROLLOUT_SECONDS)
+        await there.clients.patience.until(f"the pods of {owner}", all_new, seconds=SWITCH_SECONDS)
     except CloudError as error:
         return last or str(error)
     return ""

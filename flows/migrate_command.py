@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fleet.migration.set_up import PROXY_PORT
+from fleet.webhook_contract import USUAL_PROXY_PORT
 
 from . import shell
 
@@ -42,7 +42,7 @@ def migrate(
     proxy_port: Annotated[
         int,
         typer.Option("--proxy-port", min=1, max=65535, metavar="PORT", help="Where the sidecar listens in the pod."),
-    ] = PROXY_PORT,
+    ] = USUAL_PROXY_PORT,
     undo: Annotated[bool, typer.Option("--undo", help="Take --switch back.")] = False,
     everything: Annotated[
         bool, typer.Option("--everything", help="With --undo: also what reconcile set up beside the old.")
@@ -60,7 +60,7 @@ def migrate(
     _check(
         switch=switch, undo=undo, cleanup=cleanup, proxy=proxy, everything=everything, yes=yes, named=bool(workloads)
     )
-    if proxy_port != PROXY_PORT and not proxy:
+    if proxy_port != USUAL_PROXY_PORT and not proxy:
         shell.fail("--proxy-port goes with --proxy")
     file = out or Path(f"{cluster.rpartition('/')[2]}.yaml")
     chosen = tuple(workloads or ())
@@ -94,14 +94,8 @@ def _run(cluster: str, subscription: str | None, step: Callable[[There, Console]
     from . import migrate as flow
     from .migrate_steps import StepError
 
-    async def work() -> int | str:
-        try:
-            async with flow.at(cluster, subscription) as there:
-                return await step(there, shell.console())
-        except StepError as error:
-            return str(error)
+    async def work() -> int:
+        async with flow.at(cluster, subscription) as there:
+            return await step(there, shell.console())
 
-    outcome = shell.run(work())
-    if isinstance(outcome, str):
-        shell.fail(outcome)
-    raise SystemExit(outcome)
+    raise SystemExit(shell.run(work(), StepError))

@@ -19,6 +19,7 @@ from tasks.pod_identity.reading import NotInstalledError
 from . import console as terminal
 from . import migrate
 from .fleet_files import load_path
+from .shell import EXIT_CHANGES, EXIT_ERROR, EXIT_OK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from fleet.spec import Fleet
 
     from .migrate import Seen, There
-
-OK, ERROR, CHANGES = 0, 1, 2
 
 
 class StepError(Exception):
@@ -52,14 +51,14 @@ async def read(there: There, console: Console, path: Path, namespace: str | None
         show_matters(console, migration)
         where = f" in namespace {namespace}" if namespace else ""
         say(console, f"No workload of {there.cluster.name}{where} uses AAD Pod Identity: nothing to move.")
-        return CHANGES if seen.set_up.bindings or seen.set_up.identities else OK
+        return EXIT_CHANGES if seen.set_up.bindings or seen.set_up.identities else EXIT_OK
     written = fleet_file.text(migration)
     write(path, written, overwrite=overwrite)
     say(console, f"{path}: the fleet file of {len(migration.proposals)} workloads.")
     show_matters(console, migration)
     if not any(proposal.identity for proposal in migration.proposals):
         say(console, f"Every workload waits for your decision: edit {path}, then workload-identity plan {path}")
-        return CHANGES
+        return EXIT_CHANGES
     planned = (await migrate.beside(there, load(path))).planned
     terminal.show_plan(console, planned, f"Plan of {planned.fleet}")
     if planned.changes:
@@ -71,7 +70,7 @@ async def read(there: There, console: Console, path: Path, namespace: str | None
         decided = [proposal.owner for proposal in migration.proposals if proposal.identity]
         step = "--cleanup" if all(owner.use == "true" for owner in decided) else "--switch"
         say(console, f"It is set up. Next: workload-identity migrate {there.cluster.name} {step} --out {path}")
-    return ERROR if any(hold.mistake for hold in planned.holds) else CHANGES
+    return EXIT_ERROR if any(hold.mistake for hold in planned.holds) else EXIT_CHANGES
 
 
 async def switch(
@@ -102,8 +101,8 @@ async def switch(
     for owner, problem in failed:
         say(console, f"failed     {owner}: {problem}", "red")
     if failed:
-        return ERROR
-    return CHANGES if any(stays.waits for stays in kept) or any(waiting) else OK
+        return EXIT_ERROR
+    return EXIT_CHANGES if any(stays.waits for stays in kept) or any(waiting) else EXIT_OK
 
 
 def _rolls(owner: Owner) -> bool:
@@ -129,7 +128,7 @@ async def undo(
     if not everything:
         if not switched:
             say(console, "No workload is switched: nothing to take back.")
-        return OK
+        return EXIT_OK
     fleet = load(path)
     await _check_unused(there, fleet)
     planned = await migrate.taken_back(there, fleet)
@@ -140,7 +139,7 @@ async def undo(
     for hold in planned.holds:
         say(console, f"kept       {hold.key}: {hold.reason}", "yellow")
     say(console, "The cluster's issuer and its webhook stay: others may use them.")
-    return CHANGES if planned.holds else OK
+    return EXIT_CHANGES if planned.holds else EXIT_OK
 
 
 async def _check_unused(there: There, fleet: Fleet) -> None:
@@ -165,7 +164,7 @@ async def cleanup(there: There, console: Console, path: Path, namespace: str | N
             say(console, f"can go     {one}")
         if goes:
             say(console, "To remove them: --cleanup --yes. They are kept in a file first, and --undo brings them back.")
-        return CHANGES if goes or stays else OK
+        return EXIT_CHANGES if goes or stays else EXIT_OK
     file = _removed_file(path)
     kept = [*_removed(path), *await old_objects.kept(there.kubernetes, goes)]
     if goes:
@@ -180,7 +179,7 @@ async def cleanup(there: There, console: Console, path: Path, namespace: str | N
             console,
             "Nothing needs AAD Pod Identity any more: uninstall its chart, or az aks update --disable-pod-identity.",
         )
-    return CHANGES if stays else OK
+    return EXIT_CHANGES if stays else EXIT_OK
 
 
 def _removed_file(path: Path) -> Path:

@@ -68,13 +68,14 @@ def write(path: Path, content: PlanFile) -> None:
     typer.echo(f"To apply just this: workload-identity reconcile --plan {shlex.quote(str(path))}", err=True)
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """What comes of work on clients. Ends the program with what went wrong."""
+def run(work: Coroutine[Any, Any, Result], *mistakes: type[Exception]) -> Result:
+    """What comes of work on clients. Ends the program with what went wrong there, or with what these errors say."""
     import asyncio
 
     from clients.errors import CloudError
 
+    told: tuple[type[Exception], ...] = (CloudError, *mistakes)
     try:
         return asyncio.run(work)
-    except CloudError as error:
+    except told as error:
         fail(str(error))

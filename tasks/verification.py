@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from clients.errors import PROPAGATING, CloudError, translated
+from clients.errors import PROPAGATING, CloudError
 from clients.session import Clients
 from fleet import naming
 from fleet.observed import Observed
@@ -12,6 +12,7 @@ from fleet.proof import Chain, Proof, admission_problems
 from fleet.spec import Fleet, Workload
 from fleet.wanted import identity_key
 
+from . import signing_in
 from .webhook import probe_pod
 
 EXCHANGES = 3
@@ -46,7 +47,7 @@ async def verify(clients: Clients, fleet: Fleet, chain: Chain, patience_seconds:
 
         async def read() -> str:  # each time with a new token: an old one may carry an issuer that is no more
             token = await kubernetes.token(chain.namespace, chain.service_account, naming.AUDIENCE)
-            await (_read if chain.secret else _sign_in)(clients, chain, token)
+            await _used(clients, chain, token)
             return token
 
         codes = PROPAGATING | _DENIED_FOR_NOW
@@ -93,24 +94,24 @@ def chain_of(
     )
 
 
-async def _read(clients: Clients, chain: Chain, assertion: str) -> None:
-    """Exchange the ServiceAccount's token and read the secret with what comes back. The value goes nowhere."""
-    with translated(f"secret {chain.secret} of vault {chain.vault}, as {chain.subject}"):
-        async with clients.workload(chain.tenant_id, chain.client_id, assertion) as credential:
-            await clients.secrets_as(credential, chain.vault).get_secret(chain.secret)
-
-
 async def _exchange(clients: Clients, chain: Chain, assertion: str) -> bool:
-    """Whether one more exchange succeeds, however the weather is. A new credential each time: one keeps its token."""
+    """Whether one more exchange succeeds, however the weather is."""
     try:
-        await clients.patience.request(lambda: _sign_in(clients, chain, assertion))
+        await clients.patience.request(lambda: _signed_in(clients, chain, assertion))
     except CloudError:
         return False
     return True
 
 
-async def _sign_in(clients: Clients, chain: Chain, assertion: str) -> None:
-    """Exchange the ServiceAccount's token for one of Entra."""
-    with translated(chain.subject):
-        async with clients.workload(chain.tenant_id, chain.client_id, assertion) as credential:
-            await credential.get_token("https://vault.azure.net/.default")
+async def _signed_in(clients: Clients, chain: Chain, assertion: str) -> None:
+    await signing_in.sign_in(clients, chain.subject, chain.tenant_id, chain.client_id, assertion)
+
+
+async def _used(clients: Clients, chain: Chain, assertion: str) -> None:
+    """As far as the chain goes: to its secret, or to Entra's token where it names none."""
+    if not chain.secret:
+        await _signed_in(clients, chain, assertion)
+        return
+    what = f"secret {chain.secret} of vault {chain.vault}, as {chain.subject}"
+    who = (chain.tenant_id, chain.client_id, assertion)
+    await signing_in.read_secret(clients, what, *who, chain.vault, chain.secret)

@@ -41,11 +41,9 @@ async def observe(clients: Clients, fleet: Fleet, cluster: Cluster) -> Observati
     answer = await _answer(kubernetes)
     configuration = None
     if not (deployments and answer.serving):  # one that serves is configured
-        try:
-            configuration = await kubernetes.get(path_of("MutatingWebhookConfiguration", name=CONFIGURATION))
-        except Missing:
-            if not deployments:
-                return Observation()
+        configuration = await registered(kubernetes)
+        if configuration is None and not deployments:
+            return Observation()
     namespace = configured_namespace(configuration) or namespaces[0]
     delivery = WebhookDelivery.ADDON if namespace == ADDON_NAMESPACE else WebhookDelivery.CHART
     webhook = Webhook(
@@ -152,6 +150,14 @@ def _release(item: dict[str, Any]) -> tuple[str | None, str | None]:
 async def systems(kubernetes: Kubernetes) -> list[dict[str, Any]]:
     """The Deployments of the webhook, wherever it is installed."""
     return await kubernetes.list(path_of("Deployment"), labelSelector=SYSTEM_LABEL)
+
+
+async def registered(kubernetes: Kubernetes) -> dict[str, Any] | None:
+    """How the API server knows the webhook; None where it does not."""
+    try:
+        return await kubernetes.get(path_of("MutatingWebhookConfiguration", name=CONFIGURATION))
+    except Missing:
+        return None
 
 
 def configured_namespace(configuration: dict[str, Any] | None) -> str | None:

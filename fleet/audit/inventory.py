@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
-from fleet.diagnosis.evidence import Credential
+from fleet.diagnosis.evidence import Credential, Hidden
 
 
 @dataclass(frozen=True)
@@ -98,17 +100,6 @@ class VaultInventory:
 
 
 @dataclass(frozen=True)
-class NotSeen:
-    """A part of the world that could not be looked at."""
-
-    what: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.what}: not visible. {self.reason}"
-
-
-@dataclass(frozen=True)
 class Inventory:
     """All of it."""
 
@@ -120,4 +111,9 @@ class Inventory:
     vaults: tuple[VaultInventory, ...] = ()
     policies: tuple[Policy, ...] = ()
     roles: tuple[Role, ...] = ()
-    not_seen: tuple[NotSeen, ...] = ()
+    not_seen: tuple[Hidden, ...] = ()
+
+    @cached_property
+    def by_issuer(self) -> Mapping[str, ClusterInventory]:
+        """The clusters that have an issuer."""
+        return {cluster.issuer: cluster for cluster in self.clusters if cluster.issuer}

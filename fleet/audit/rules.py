@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from fleet import naming
-from fleet.diagnosis import codes
 from fleet.diagnosis.difference import shown
 from fleet.spec import Fleet
+from fleet.webhook_contract import CLIENT_ID
 
 from .findings import Audit, AuditFinding, Level, Rule
 from .inventory import ClusterInventory, Identity, Inventory, Permission
@@ -40,15 +40,14 @@ def audit(fleet: Fleet | None, inventory: Inventory) -> Audit:
 
 def _trust(fleet: Fleet | None, inventory: Inventory, identity: Identity) -> Iterator[AuditFinding]:
     """Credentials for ServiceAccounts whose issuer, namespace or account is not there."""
-    by_issuer = {cluster.issuer: cluster for cluster in inventory.clusters if cluster.issuer}
     ours = fleet is not None and identity.fleet == fleet.name
     for credential in identity.credentials:
-        told = codes.read(credential.subject)
-        if naming.subject(told.namespace, told.service_account) != credential.subject:
+        account = naming.service_account_of(credential.subject)
+        if account is None:
             continue  # a pipeline's, or another program's
         where = f"{_called(identity)}/credential {credential.name}"
         remove = _remove(identity, credential.name)
-        cluster = by_issuer.get(credential.issuer)
+        cluster = inventory.by_issuer.get(credential.issuer)
         if cluster is None:
             yield AuditFinding(
                 rule=Rule.ISSUER_UNKNOWN,
@@ -58,7 +57,7 @@ def _trust(fleet: Fleet | None, inventory: Inventory, identity: Identity) -> Ite
                 advice=f"if that cluster is gone: {remove}",
             )
             continue
-        yield from _gone(cluster, where, told.namespace, told.service_account, remove)
+        yield from _gone(cluster, where, *account, remove)
 
 
 def _gone(cluster: ClusterInventory, where: str, namespace: str, account: str, remove: str) -> Iterator[AuditFinding]:
@@ -92,7 +91,7 @@ def _passwords(inventory: Inventory, identity: Identity) -> Iterator[AuditFindin
 
 def _annotations(inventory: Inventory) -> Iterator[AuditFinding]:
     """ServiceAccounts annotated with a client id that neither an application nor a managed identity has."""
-    if any(one.what in ("applications", "managed identities") for one in inventory.not_seen):
+    if any(one.link in ("applications", "managed identities") for one in inventory.not_seen):
         return
     known = {identity.client_id for identity in inventory.identities}
     for cluster in inventory.clusters:
@@ -104,21 +103,20 @@ def _annotations(inventory: Inventory) -> Iterator[AuditFinding]:
                     where=f"cluster {cluster.name}/ServiceAccount {account.namespace}/{account.name}",
                     what=f"it is annotated with the client id {shown(account.client_id)}, which nobody has",
                     advice=f"kubectl -n {account.namespace} annotate serviceaccount {account.name} "
-                    "azure.workload.identity/client-id- , or correct it",
+                    f"{CLIENT_ID}- , or correct it",
                 )
 
 
 def _acting(inventory: Inventory) -> Iterator[AuditFinding]:
     """Who may act as a ServiceAccount that a credential trusts, by rights in its namespace."""
-    by_issuer = {cluster.issuer: cluster for cluster in inventory.clusters if cluster.issuer}
     trusted: dict[tuple[str, str], list[str]] = {}
     for identity in inventory.identities:
         for credential in identity.credentials:
-            told, cluster = codes.read(credential.subject), by_issuer.get(credential.issuer)
-            if cluster is not None and told.namespace:
-                trusted.setdefault((cluster.name, told.namespace), []).append(
-                    f"{told.service_account} ({identity.name})"
-                )
+            account = naming.service_account_of(credential.subject)
+            cluster = inventory.by_issuer.get(credential.issuer)
+            if cluster is not None and account is not None:
+                namespace, name = account
+                trusted.setdefault((cluster.name, namespace), []).append(f"{name} ({identity.name})")
     for cluster in inventory.clusters:
         members = sorted((one for one in cluster.permissions or () if one.namespace), key=_by_member)
         for (namespace, who), rights in groupby(members, key=_by_member):

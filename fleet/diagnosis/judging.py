@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from . import accounts, clusters, credentials, identities, keys, pods, signing_in, vaults, webhooks
-from .evidence import Evidence
-from .report import Link, NotVisible, Report
+from .evidence import Evidence, Hidden
+from .report import Link, Report
 
 _JUDGES = (
     clusters.judge,
@@ -34,38 +34,31 @@ def judge(evidence: Evidence) -> Report:
         vault=question.vault,
         secret=question.secret,
         causes=tuple(sorted(causes, key=lambda cause: order.index(cause.link))),
-        not_visible=(
-            *(NotVisible(link=one.link, reason=one.reason) for one in evidence.hidden),
-            *masked(evidence, {cause.link for cause in causes}),
-        ),
+        not_visible=(*evidence.hidden, *masked(evidence, {cause.link for cause in causes})),
         at_hand=tuple(keys.problems(evidence)),
         seen=tuple(_seen(evidence)),
     )
 
 
-def masked(evidence: Evidence, broken: Collection[Link]) -> Iterator[NotVisible]:
+def masked(evidence: Evidence, broken: Collection[Link]) -> Iterator[Hidden]:
     """What could not be tried because of what is broken before it, of links that are not ``broken`` themselves."""
     question, identity, vault = evidence.question, evidence.identity, evidence.vault
     signed_in = any(not one.code for one in evidence.exchanges)
     if evidence.cluster.token is None and not evidence.cluster.silent and evidence.sees(Link.SIGN_IN):
-        yield NotVisible(
-            link=Link.CLUSTER, reason="Its clock and its signing key show in a token, which is not to be had"
-        )
+        yield Hidden(Link.CLUSTER, "Its clock and its signing key show in a token, which is not to be had")
     if vault is not None and vault.deleted and question.secret:
-        yield NotVisible(link=Link.SECRET, reason="The vault has to be there first")
+        yield Hidden(Link.SECRET, "The vault has to be there first")
     if identity is None:
         if evidence.sees(Link.IDENTITY):
-            yield NotVisible(link=Link.CREDENTIAL, reason="The identity has to be there first")
-            yield NotVisible(link=Link.VAULT, reason="What the identity may do shows when it is there")
+            yield Hidden(Link.CREDENTIAL, "The identity has to be there first")
+            yield Hidden(Link.VAULT, "What the identity may do shows when it is there")
         return
     if not signed_in and Link.CREDENTIAL not in broken and credentials.matching(evidence):
-        yield NotVisible(
-            link=Link.CREDENTIAL, reason="Whether Entra honours it shows when nothing else stops the sign-in"
-        )
+        yield Hidden(Link.CREDENTIAL, "Whether Entra honours it shows when nothing else stops the sign-in")
     read = vault.read if vault is not None else None
     asked = read is not None and read.code not in _SHUT
     if question.vault and vault is not None and Link.VAULT not in broken and not asked:
-        yield NotVisible(link=Link.VAULT, reason="Whether it honours what the identity may do shows when it is asked")
+        yield Hidden(Link.VAULT, "Whether it honours what the identity may do shows when it is asked")
 
 
 def _seen(evidence: Evidence) -> Iterator[str]:

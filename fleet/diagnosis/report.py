@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from fleet.fields import Model
 
+from .evidence import Hidden
+
 
 class Link(StrEnum):
     """A link of the chain, in its order."""
@@ -43,16 +45,6 @@ class Cause(Model):
         return f"{self.where}: {self.what}"
 
 
-class NotVisible(Model):
-    """A link that could not be looked at."""
-
-    link: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.link}: not visible. {self.reason}"
-
-
 class Report(Model):
     """The diagnosis of one chain."""
 
@@ -65,7 +57,7 @@ class Report(Model):
     secret: str = ""
     causes: tuple[Cause, ...] = ()
     """In the order of the chain. None where nothing is wrong with what could be seen."""
-    not_visible: tuple[NotVisible, ...] = ()
+    not_visible: tuple[Hidden, ...] = ()
     at_hand: tuple[str, ...] = ()
     """What is wrong with the key of the token that somebody has at hand, where it is one of this chain."""
     seen: tuple[str, ...] = ()

@@ -10,9 +10,6 @@ from fleet.diagnosis.evidence import Hidden
 
 __all__ = ["Hidden"]
 
-PROXY_PORT = 8000
-"""Where the proxy sidecar listens if nothing else is said (the webhook's contract)."""
-
 DEFAULT = "default"
 """The ServiceAccount of every pod that names none."""
 

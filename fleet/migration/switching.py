@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from fleet.changes import Plan
 from fleet.spec import Fleet, Workload
+from fleet.webhook_contract import USE, USUAL_PROXY_PORT
 
 from .proposal import Migration, Proposal
-from .set_up import PROXY_PORT, Kind, Owner
+from .set_up import Kind, Owner
 
-_LABELLED = 'the label azure.workload.identity/use: "true"'
+_LABELLED = f'the label {USE}: "true"'
 _UNCHANGEABLE = frozenset({Kind.POD, Kind.JOB})
 
 
@@ -72,7 +73,10 @@ def switches(
     for proposal in migration.proposals:
         if proposal.owner in wanted:
             outcome = _judged(migration, fleet, planned, proposal, proxy=proxy)
-            (ready if isinstance(outcome, Switch) else kept).append(outcome)  # type: ignore[arg-type]
+            if isinstance(outcome, Switch):
+                ready.append(outcome)
+            else:
+                kept.append(outcome)
     return ready, kept
 
 
@@ -85,7 +89,7 @@ def _judged(
         return Kept(
             owner,
             f"a {owner.kind} cannot be changed: make it anew as ServiceAccount {proposal.service_account}, "
-            'with the label azure.workload.identity/use: "true"',
+            f"with {_LABELLED}",
         )
     if owner.made_by:
         name = proposal.service_account
@@ -107,7 +111,8 @@ def _judged(
 def is_as_wanted(owner: Owner, workload: Workload, *, proxy: int | None) -> bool:
     """Whether the template asks for the new set-up already. A sidecar that it has stays."""
     asks = owner.use == "true" and owner.service_account == workload.service_account
-    return asks and (proxy is None or (owner.proxy is not None and (owner.proxy_port or str(PROXY_PORT)) == str(proxy)))
+    listens = (owner.proxy_port or str(USUAL_PROXY_PORT)) if owner.proxy is not None else ""
+    return asks and (proxy is None or listens == str(proxy))
 
 
 def entry(fleet: Fleet, cluster: str, namespace: str, service_account: str) -> Workload | None:

@@ -16,18 +16,18 @@ from fleet.audit.inventory import (
     ClusterInventory,
     Identity,
     Inventory,
-    NotSeen,
     Password,
     Policy,
     Role,
     VaultInventory,
 )
-from fleet.diagnosis.evidence import annotations_of
+from fleet.diagnosis.evidence import Hidden, annotations_of
 from fleet.spec import Cluster
 from fleet.webhook_contract import CLIENT_ID
 from tasks import applications, managed_identities, vaults
 from tasks.evidence import directory, issuers, roles, vault
 from tasks.evidence.asked import aks_clusters
+from tasks.evidence.hiding import hidden
 
 from .permissions import permissions
 
@@ -50,7 +50,7 @@ class Looking:
     def __init__(self, clients: Clients, clusters: Sequence[Cluster]) -> None:
         """``clusters`` are those of a fleet; the subscription's others are looked at as well."""
         self._clients, self._ours = clients, clusters
-        self._not_seen: list[NotSeen] = []
+        self._not_seen: list[Hidden] = []
 
     async def inventory(self) -> Inventory:
         """All of it."""
@@ -81,7 +81,7 @@ class Looking:
         try:
             return await look()
         except CloudError as error:
-            self._not_seen.append(NotSeen(what, f"{error}. {_NEEDS.get(what, '')}".replace("..", ".").strip()))
+            self._not_seen.append(hidden(what, error, _NEEDS.get(what, "")))
             return None
 
     async def _clusters(self) -> list[tuple[Cluster, str]]:
@@ -142,7 +142,7 @@ class Looking:
             accounts = [_account(item) for item in await kubernetes.list(path_of("ServiceAccount"))]
         except CloudError as error:
             reason = f"{error}. Needs list of Namespaces and ServiceAccounts"
-            self._not_seen.append(NotSeen(f"cluster {cluster.name}", reason))
+            self._not_seen.append(Hidden(f"cluster {cluster.name}", reason))
             return ClusterInventory(cluster.name, issuer)
         rights = await self._seen(f"RBAC of cluster {cluster.name}", lambda: _permissions(kubernetes))
         return ClusterInventory(

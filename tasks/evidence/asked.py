@@ -151,12 +151,8 @@ async def _of_identity(clients: Clients, ask: Ask) -> Asked:
 
 
 def _trusted(identity: IdentityEvidence) -> list[tuple[str, str, str]]:
-    found = []
-    for one in identity.credentials:
-        told = codes.read(one.subject)
-        if told.namespace and naming.subject(told.namespace, told.service_account) == one.subject:
-            found.append((told.namespace, told.service_account, one.issuer))
-    return found
+    of = ((naming.service_account_of(one.subject), one.issuer) for one in identity.credentials)
+    return [(*account, issuer) for account, issuer in of if account is not None]
 
 
 def _address(option: str, text: str) -> tuple[str, str]:

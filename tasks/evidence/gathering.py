@@ -31,6 +31,7 @@ from tasks import applications, vaults
 
 from . import directory, inside, issuers, mentions, roles, using, vault
 from .asked import aks_clusters
+from .hiding import hidden
 
 Result = TypeVar("Result")
 
@@ -108,8 +109,7 @@ class _Look:
 
     def _hide(self, link: Link, error: CloudError) -> None:
         if all(hidden.link != link for hidden in self._hidden):
-            needs = _NEEDS.get(link, "")
-            self._hidden.append(Hidden(link, f"{error}. {needs}".replace("..", ".").strip()))
+            self._hidden.append(hidden(link, error, _NEEDS.get(link, "")))
 
     async def _inside(self, evidence: Evidence) -> Evidence:
         """What the cluster shows."""
@@ -202,8 +202,7 @@ class _Look:
         async def found(wanted: str) -> IdentityEvidence | None:
             if not wanted:
                 return None
-            look = lambda: directory.by_client_id(clients, wanted)  # noqa: E731
-            return await self._gatherer.once(("identity", wanted), look)
+            return await self._gatherer.once(("identity", wanted), lambda: directory.by_client_id(clients, wanted))
 
         async def everything() -> Evidence:
             annotated, meant = await asyncio.gather(found(client_id), found(question.client_id))

@@ -14,8 +14,8 @@ from clients.errors import CloudError, Missing
 from clients.kubernetes import Kubernetes, path_of
 from fleet import naming
 from fleet.diagnosis.evidence import Token, WebhookEvidence
-from fleet.webhook_contract import CONFIG_MAP, CONFIGURATION, MANAGER
-from tasks.webhook import configured_namespace, probe_pod, systems
+from fleet.webhook_contract import CONFIG_MAP, MANAGER
+from tasks.webhook import configured_namespace, probe_pod, registered, systems
 
 Json = dict[str, Any]
 
@@ -46,10 +46,7 @@ async def webhook(kubernetes: Kubernetes, namespace: str, account: str) -> Webho
         for item in await systems(kubernetes)
         if item["metadata"]["name"] == MANAGER
     }
-    try:
-        configuration: Json | None = await kubernetes.get(path_of("MutatingWebhookConfiguration", name=CONFIGURATION))
-    except Missing:
-        configuration = None
+    configuration = await registered(kubernetes)
     place = configured_namespace(configuration)
     admitted, refusal = await _try(kubernetes, namespace, account)
     created = configuration["metadata"].get("creationTimestamp") if configuration else None

@@ -6,28 +6,22 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from clients.errors import CloudError, translated
+from clients.errors import CloudError
 from clients.session import Clients
+from clients.waiting import EXCHANGE_SECONDS
 from fleet.diagnosis.evidence import Attempt, SecretEvidence
+from tasks.signing_in import read_secret, sign_in
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretProperties
-
-_SCOPE = "https://vault.azure.net/.default"
-_PATIENCE_SECONDS = 10.0
-"""For a busy service; what is refused is not tried again."""
 
 
 async def exchange(clients: Clients, client_id: str, assertion: str, tries: int) -> tuple[Attempt, ...]:
     """The token exchanged so many times: one that flaps shows only over several."""
 
     async def once() -> Attempt:
-        async def asked() -> None:
-            with translated(f"sign-in as {client_id}"):
-                async with clients.workload(clients.tenant_id, client_id, assertion) as credential:
-                    await credential.get_token(_SCOPE)
-
-        return await _attempt(clients, asked)
+        what = f"sign-in as {client_id}"
+        return await _attempt(clients, lambda: sign_in(clients, what, clients.tenant_id, client_id, assertion))
 
     return tuple(await asyncio.gather(*(once() for _ in range(tries))))
 
@@ -39,9 +33,8 @@ async def read(
     properties: list[SecretProperties] = []
 
     async def asked() -> None:
-        with translated(f"secret {secret} of vault {vault}"):
-            async with clients.workload(clients.tenant_id, client_id, assertion) as credential:
-                properties.append((await clients.secrets_as(credential, vault).get_secret(secret)).properties)
+        what, who = f"secret {secret} of vault {vault}", (clients.tenant_id, client_id, assertion)
+        properties.append(await read_secret(clients, what, *who, vault, secret))
 
     attempt = await _attempt(clients, asked)
     if properties:
@@ -58,7 +51,7 @@ def told(properties: SecretProperties) -> SecretEvidence:
 
 async def _attempt(clients: Clients, call: Callable[[], Awaitable[None]]) -> Attempt:
     try:
-        await clients.patience.request(call, seconds=_PATIENCE_SECONDS)
+        await clients.patience.request(call, seconds=EXCHANGE_SECONDS)
     except CloudError as error:
         return Attempt(error.code or type(error).__name__, error.message)
     return Attempt()

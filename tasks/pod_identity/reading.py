@@ -27,6 +27,7 @@ from fleet.migration.set_up import (
     Scope,
     SetUp,
 )
+from fleet.running import runs
 from fleet.webhook_contract import CLIENT_ID, PROXY, PROXY_PORT, USE
 
 Json = dict[str, Any]
@@ -258,12 +259,7 @@ def _owner(kind: Kind, item: Json, pods: list[Json]) -> Owner:
         on_delete=((item.get("spec") or {}).get("updateStrategy") or {}).get("type") == "OnDelete",
         before=before_of(item),
         managers=_managers(kind, item),
-        pods=tuple(
-            map(
-                _pod,
-                (pod for pod in pods if not _is_over(Kind.POD, pod) and not pod["metadata"].get("deletionTimestamp")),
-            )
-        ),
+        pods=tuple(_pod(pod) for pod in pods if runs(pod)),
     )
 
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from clients import kubernetes as kubeconfigs
 from clients.errors import CloudError, Denied, Invalid, Missing
-from clients.kubernetes import Kubernetes, path_of
+from clients.kubernetes import Kubernetes
 from clients.session import Clients
 from fleet import naming, ownership
 from fleet.migration.identities import Known, RealIdentity
 from fleet.migration.set_up import Hidden, IdentityType, SetUp
 from fleet.spec import Cluster, WebhookDelivery
-from fleet.webhook_contract import ADDON_NAMESPACE, CONFIGURATION
+from fleet.webhook_contract import ADDON_NAMESPACE
 from tasks import managed_identities
 from tasks.clusters import group_of
-from tasks.webhook import configured_namespace
+from tasks.webhook import configured_namespace, registered
 
 if TYPE_CHECKING:
     from azure.mgmt.containerservice.models import ManagedCluster
@@ -83,10 +83,9 @@ def _delivery(item: ManagedCluster) -> WebhookDelivery:
 async def webhook_of(kubernetes: Kubernetes, cluster: Cluster) -> Cluster:
     """The cluster with the webhook as it has it."""
     try:
-        configuration = await kubernetes.get(path_of("MutatingWebhookConfiguration", name=CONFIGURATION))
-    except (Missing, Denied):
+        namespace = configured_namespace(await registered(kubernetes))
+    except Denied:
         return cluster
-    namespace = configured_namespace(configuration)
     delivery = WebhookDelivery.ADDON if namespace == ADDON_NAMESPACE and cluster.is_aks else WebhookDelivery.CHART
     return cluster.model_copy(update={"webhook": delivery}) if namespace else cluster
 

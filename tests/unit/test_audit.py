@@ -14,7 +14,6 @@ from fleet.audit.inventory import (
     ClusterInventory,
     Identity,
     Inventory,
-    NotSeen,
     Password,
     Permission,
     Policy,
@@ -23,7 +22,7 @@ from fleet.audit.inventory import (
 )
 from fleet.audit.rules import audit
 from fleet.audit.sarif import sarif
-from fleet.diagnosis.evidence import Credential
+from fleet.diagnosis.evidence import Credential, Hidden
 from tests.unit.files import load_written
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,7 +61,7 @@ CLEAN = Inventory(
 
 def with_identity(**changes: object) -> Inventory:
     """Clean but for the identity."""
-    return replace(CLEAN, identities=(replace(WEB, **changes),))  # type: ignore[arg-type]
+    return replace(CLEAN, identities=(replace(WEB, **changes),))  # type: ignore[arg-type]  # any field of it
 
 
 def with_credential(**changes: str) -> Inventory:
@@ -72,7 +71,7 @@ def with_credential(**changes: str) -> Inventory:
 
 def with_cluster(**changes: object) -> Inventory:
     """Clean but for the cluster."""
-    return replace(CLEAN, clusters=(replace(PROD, **changes),))  # type: ignore[arg-type]
+    return replace(CLEAN, clusters=(replace(PROD, **changes),))  # type: ignore[arg-type]  # any field of it
 
 
 def with_role(role: str, scope: str, principal: str = "principal-web", *, reads: bool = False) -> Inventory:
@@ -86,7 +85,7 @@ def idle(**changes: object) -> Inventory:
         WEB, name="idle", client_id="client-idle", principal_id="principal-idle", credentials=(), fleet=None
     )
     reads = with_role("Key Vault Administrator", "/subscriptions/s", "principal-idle", reads=True)
-    return replace(reads, identities=(WEB, replace(other, **changes)))  # type: ignore[arg-type]
+    return replace(reads, identities=(WEB, replace(other, **changes)))  # type: ignore[arg-type]  # any field of it
 
 
 TOKENS = frozenset({"create tokens", "create pods"})
@@ -192,7 +191,7 @@ LEFT_ALONE: dict[str, Inventory] = {
     ),
     "a client id where the directory cannot be seen": replace(
         with_cluster(accounts=(*ACCOUNTS, Account("shop", "jobs", "unseen"))),
-        not_seen=(NotSeen("applications", "Needs Application.Read.All"),),
+        not_seen=(Hidden("applications", "Needs Application.Read.All"),),
     ),
     "the operator, who reads the vault": idle(principal_id="operator"),
     "a reader whom a ServiceAccount uses": replace(
@@ -251,7 +250,7 @@ def test_sarif_has_each_finding_with_its_rule_its_place_and_a_fingerprint_that_s
 
 
 def test_sarif_tells_what_could_not_be_seen() -> None:
-    found = audit(FLEET, replace(CLEAN, not_seen=(NotSeen("vaults", "Needs Reader on the subscription"),)))
+    found = audit(FLEET, replace(CLEAN, not_seen=(Hidden("vaults", "Needs Reader on the subscription"),)))
     (invocation,) = sarif(found, "fleet.yaml", "1.0")["runs"][0]["invocations"]
     (told,) = invocation["toolExecutionNotifications"]
     assert told["message"]["text"] == "vaults: not visible. Needs Reader on the subscription"
