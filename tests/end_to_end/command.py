@@ -179,6 +179,14 @@ class PrefectApi:
         """The task runs of a flow run, by the order of their start."""
         return await self.filtered("/task_runs/filter", flow_runs={"id": {"any_": [run_id]}})
 
+    async def task_run(self, run_id: str, name: str) -> dict[str, Any]:
+        """The task run of that name; Prefect notes task runs by events, which arrive after their flow run has ended."""
+
+        async def noted() -> dict[str, Any] | None:
+            return next((run for run in await self.task_runs(run_id) if run["name"] == name), None)
+
+        return await eventually(noted, f"a task run {name!r}")
+
     async def artifacts(self, run_id: str) -> list[dict[str, Any]]:
         """The artifacts that a flow run made to be looked at; Prefect's notes of where results are have no key."""
         found = await self.filtered("/artifacts/filter", flow_runs={"id": {"any_": [run_id]}})
