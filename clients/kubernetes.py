@@ -38,6 +38,7 @@ _PLURALS = {
     "Namespace": "/api/v1/namespaces",
     "ServiceAccount": "/api/v1/serviceaccounts",
     "Pod": "/api/v1/pods",
+    "Service": "/api/v1/services",
     "Deployment": "/apis/apps/v1/deployments",
     "StatefulSet": "/apis/apps/v1/statefulsets",
     "DaemonSet": "/apis/apps/v1/daemonsets",

@@ -25,6 +25,8 @@ SHORTEST_TOKEN, LONGEST_TOKEN = 3600, 86400
 CONFIGURATION = "azure-wi-webhook-mutating-webhook-configuration"
 MANAGER = "azure-wi-webhook-controller-manager"
 """Its Deployment."""
+SERVICE = "azure-wi-webhook-webhook-service"
+"""By which the API server calls it."""
 CONFIG_MAP = "azure-wi-webhook-config"
 SYSTEM_LABEL = "azure-workload-identity.io/system=true"
 """On every object of it."""

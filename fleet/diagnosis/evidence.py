@@ -126,6 +126,16 @@ class WebhookEvidence:
     """What it makes of a pod that asks for it, in this namespace, as this ServiceAccount: a dry run."""
     refusal: str = ""
     """Why such a pod would be refused."""
+    selector: Mapping[str, str] | None = None
+    """By which its service finds its pods; None where that was not looked at."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of its pods."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a new pod's first container is given."""
+        containers = (self.admitted or {}).get("spec", {}).get("containers") or [{}]
+        return {item["name"]: item.get("value", "") for item in containers[0].get("env") or ()}
 
 
 @dataclass(frozen=True)

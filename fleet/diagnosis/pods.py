@@ -7,7 +7,7 @@ from datetime import datetime
 
 from fleet.resources import RunningPod
 from fleet.running import account_of, anew, owner_of, reading, runs, skipped
-from fleet.webhook_contract import CLIENT_ID, SKIP_CONTAINERS, USE
+from fleet.webhook_contract import CLIENT_ID, SKIP_CONTAINERS, TENANT_ID, USE
 
 from .accounts import expiration
 from .evidence import Evidence, Json, annotations_of, labels_of
@@ -153,4 +153,19 @@ def _lack(evidence: Evidence, pod: Json, has: RunningPod) -> tuple[str, str]:
         return "it is older than the ServiceAccount's annotation: it has the client id of before", (
             "pods-older-than-annotation"
         )
+    given = _new_tenant(evidence)
+    if has.tenant_id and has.tenant_id != evidence.question.tenant_id and has.of_before(None, given):
+        return f"it is older than its tenant: it signs in at another, and a new one would at {given}", (
+            "pods-older-than-tenant"
+        )
     return "", ""
+
+
+def _new_tenant(evidence: Evidence) -> str | None:
+    """Where a new pod would sign in: as the webhook says, or where it does not answer, by what it would read."""
+    webhook, annotations = evidence.webhook, annotations_of(evidence.account)
+    if webhook is not None and webhook.admitted is not None:
+        return webhook.environment.get("AZURE_TENANT_ID")
+    if TENANT_ID in annotations:
+        return annotations[TENANT_ID] or None
+    return webhook.tenant_id if webhook is not None else None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from fleet.webhook_contract import CONFIGURATION, MANAGER, TENANT_ID, TOKEN_EXPIRATION
+from fleet.webhook_contract import CONFIGURATION, MANAGER, SERVICE, TENANT_ID, TOKEN_EXPIRATION
 
 from .evidence import Evidence, WebhookEvidence, annotations_of
 from .report import Cause, Link
 
 _UNTRUSTED = re.compile(r"x509|certificate", re.IGNORECASE)
+_NO_ENDPOINTS = re.compile(r"no endpoints", re.IGNORECASE)
 _NOBODY = re.compile(r"no endpoints|connection refused|deadline exceeded|failed calling webhook", re.IGNORECASE)
 
 
@@ -36,7 +38,7 @@ def _twice(where: str, webhook: WebhookEvidence) -> Cause:
         link=Link.WEBHOOK,
         where=where,
         what="the chart and AKS's add-on are both installed and overwrite each other's ClusterRole and configuration",
-        evidence=tuple(f"{name}: {ready} ready" for name, ready in sorted(webhook.installations.items())),
+        evidence=_installed(webhook),
         mend="remove one: helm uninstall workload-identity-webhook -n azure-workload-identity-system, "
         "or az aks update --disable-workload-identity",
     )
@@ -68,8 +70,10 @@ def _answer(where: str, webhook: WebhookEvidence) -> Iterator[Cause]:
             evidence=tuple(text for text in (webhook.authority_problem, webhook.refusal) if text),
             mend=f"let the webhook write its caBundle again: mend its ClusterRole (helm upgrade), then {restart}",
         )
+    elif ready and _NO_ENDPOINTS.search(webhook.refusal) and (wrong := _selects_nothing(webhook)):
+        yield _unreached(where, webhook, wrong)
     elif _NOBODY.search(webhook.refusal) or (webhook.installations and not ready):
-        told = tuple(f"{name}: {count} ready" for name, count in webhook.installations.items()) or ("no Deployment",)
+        told = _installed(webhook) or ("no Deployment",)
         yield Cause(
             name="webhook-down",
             link=Link.WEBHOOK,
@@ -80,8 +84,32 @@ def _answer(where: str, webhook: WebhookEvidence) -> Iterator[Cause]:
         )
 
 
+def _installed(webhook: WebhookEvidence) -> tuple[str, ...]:
+    return tuple(f"{name}: {ready} ready" for name, ready in sorted(webhook.installations.items()))
+
+
+def _selects_nothing(webhook: WebhookEvidence) -> dict[str, str | None]:
+    """What of its service's selector its pods do not have, each with what they have; empty where it selects them."""
+    selector = webhook.selector or {}
+    return {key: webhook.labels.get(key) for key, value in selector.items() if webhook.labels.get(key) != value}
+
+
+def _unreached(where: str, webhook: WebhookEvidence, wrong: Mapping[str, str | None]) -> Cause:
+    asked = ", ".join(f"{key}={(webhook.selector or {})[key]}" for key in wrong)
+    has = ", ".join(f"{key}={value}" if value is not None else f"no {key}" for key, value in wrong.items())
+    patch = json.dumps({"spec": {"selector": wrong}}, separators=(",", ":"))
+    return Cause(
+        name="webhook-unreached",
+        link=Link.WEBHOOK,
+        where=where,
+        what="its pods are ready, and its service selects none of them, so that labelled pods are refused",
+        evidence=(*_installed(webhook), f"Service {SERVICE} selects {asked}", f"its pods have {has}", webhook.refusal),
+        mend=f"kubectl -n {webhook.configured_in} patch service {SERVICE} -p '{patch}'",
+    )
+
+
 def _tenant(where: str, evidence: Evidence, webhook: WebhookEvidence) -> Iterator[Cause]:
-    given = _environment(webhook).get("AZURE_TENANT_ID") or webhook.tenant_id
+    given = webhook.environment.get("AZURE_TENANT_ID") or webhook.tenant_id
     wanted, own = evidence.question.tenant_id, TENANT_ID in annotations_of(evidence.account)
     if own or not given or given == wanted:
         return
@@ -96,7 +124,7 @@ def _tenant(where: str, evidence: Evidence, webhook: WebhookEvidence) -> Iterato
 
 
 def _passed_by(where: str, evidence: Evidence, webhook: WebhookEvidence) -> Iterator[Cause]:
-    if webhook.admitted is None or "AZURE_FEDERATED_TOKEN_FILE" in _environment(webhook):
+    if webhook.admitted is None or "AZURE_FEDERATED_TOKEN_FILE" in webhook.environment:
         return
     if webhook.authority_problem or TOKEN_EXPIRATION in webhook.refusal:
         return
@@ -108,8 +136,3 @@ def _passed_by(where: str, evidence: Evidence, webhook: WebhookEvidence) -> Iter
         evidence=("a labelled pod came back from a dry run without AZURE_FEDERATED_TOKEN_FILE",),
         mend=f"look at the namespaceSelector: kubectl get mutatingwebhookconfiguration {CONFIGURATION} -o yaml",
     )
-
-
-def _environment(webhook: WebhookEvidence) -> dict[str, str]:
-    containers = (webhook.admitted or {}).get("spec", {}).get("containers") or [{}]
-    return {item["name"]: item.get("value", "") for item in containers[0].get("env") or ()}

@@ -41,6 +41,17 @@ async def webhook_down(chain: Chain) -> None:
             chain.cluster.write("deployments.apps", deployment, manager=SOMEBODY)
 
 
+@breakage("webhook-unreached", _LINK, "the webhook's pods are ready, and its service selects none of them")
+async def webhook_unreached(chain: Chain) -> None:
+    """A label was renamed on one side: labelled pods are refused, and kubectl get pods shows nothing wrong."""
+    service = chain.cluster.get("services", manager.SERVICE, _namespace(chain))
+    if service is None:
+        message = f"{chain.cluster.state.name} has no Service {manager.SERVICE}"
+        raise NotBreakable(message)
+    service["spec"]["selector"] = {**(service["spec"].get("selector") or {}), "release": "before"}
+    chain.cluster.write("services", service, manager=SOMEBODY)
+
+
 @breakage("webhook-certificate", _LINK, "the API server does not trust the webhook's certificate")
 async def webhook_certificate(chain: Chain) -> None:
     """As when somebody applies the manifest again, over what the rotator has written, and the rotator may not."""

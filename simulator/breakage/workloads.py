@@ -9,7 +9,7 @@ from typing import Any
 
 from simulator.webhook import manager
 
-from .accounts import SOMEBODY, annotate
+from .accounts import SOMEBODY, TENANT_ID, annotate
 from .catalogue import breakage
 from .chain import CLIENT_ID, Chain, NotBreakable
 
@@ -86,13 +86,19 @@ async def account_other(chain: Chain) -> None:
     _template(chain, default)
 
 
-@breakage("pods-older-than-webhook", _LINK, "the pods are older than the webhook, and were given nothing")
-async def pods_older_than_webhook(chain: Chain) -> None:
-    """The webhook was installed after them."""
+def _webhook(chain: Chain) -> Json:
+    """How the API server knows the webhook."""
     configuration = chain.cluster.get(manager.CONFIGURATIONS, manager.CONFIGURATION)
     if configuration is None:
         message = f"{chain.cluster.state.name} has no webhook"
         raise NotBreakable(message)
+    return configuration
+
+
+@breakage("pods-older-than-webhook", _LINK, "the pods are older than the webhook, and were given nothing")
+async def pods_older_than_webhook(chain: Chain) -> None:
+    """The webhook was installed after them."""
+    configuration = _webhook(chain)
     chain.cluster.remove(manager.CONFIGURATIONS, manager.CONFIGURATION)
     try:
         await restart(chain)
@@ -103,9 +109,22 @@ async def pods_older_than_webhook(chain: Chain) -> None:
 @breakage("pods-older-than-annotation", _LINK, "the pods have the client id that the ServiceAccount had before")
 async def pods_older_than_annotation(chain: Chain) -> None:
     """The identity was replaced, and nobody restarted them."""
+    _webhook(chain)
     right = chain.client_id
     annotate(chain, **{CLIENT_ID: str(uuid.uuid4())})
     try:
         await restart(chain)
     finally:
         annotate(chain, **{CLIENT_ID: right})
+
+
+@breakage("pods-older-than-tenant", _LINK, "the pods sign in at the tenant that the ServiceAccount named before")
+async def pods_older_than_tenant(chain: Chain) -> None:
+    """The tenant was corrected, and nobody restarted them."""
+    _webhook(chain)
+    right = (chain.account["metadata"].get("annotations") or {}).get(TENANT_ID)
+    annotate(chain, **{TENANT_ID: str(uuid.uuid4())})
+    try:
+        await restart(chain)
+    finally:
+        annotate(chain, **{TENANT_ID: right})

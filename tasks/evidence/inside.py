@@ -14,7 +14,7 @@ from clients.errors import CloudError, Missing
 from clients.kubernetes import Kubernetes, path_of
 from fleet import naming
 from fleet.diagnosis.evidence import Token, WebhookEvidence
-from fleet.webhook_contract import CONFIG_MAP, MANAGER
+from fleet.webhook_contract import CONFIG_MAP, MANAGER, SERVICE
 from tasks.webhook import configured_namespace, probe_pod, registered, systems
 
 Json = dict[str, Any]
@@ -41,10 +41,11 @@ async def token(kubernetes: Kubernetes, namespace: str, account: str) -> Present
 
 async def webhook(kubernetes: Kubernetes, namespace: str, account: str) -> WebhookEvidence:
     """How the webhook is registered, where it runs, and what it makes of a pod that asks for it."""
+    managers = {
+        item["metadata"]["namespace"]: item for item in await systems(kubernetes) if item["metadata"]["name"] == MANAGER
+    }
     installations = {
-        item["metadata"]["namespace"]: int((item.get("status") or {}).get("readyReplicas") or 0)
-        for item in await systems(kubernetes)
-        if item["metadata"]["name"] == MANAGER
+        place: int((item.get("status") or {}).get("readyReplicas") or 0) for place, item in managers.items()
     }
     configuration = await registered(kubernetes)
     place = configured_namespace(configuration)
@@ -58,6 +59,8 @@ async def webhook(kubernetes: Kubernetes, namespace: str, account: str) -> Webho
         tenant_id=await _tenant_id(kubernetes, place),
         admitted=admitted,
         refusal=refusal,
+        selector=await _selector(kubernetes, place) if refusal and place else None,
+        labels=_pod_labels(managers.get(place or "")),
     )
 
 
@@ -78,6 +81,18 @@ async def _tenant_id(kubernetes: Kubernetes, namespace: str | None) -> str | Non
         return None
     tenant_id: str | None = data.get("AZURE_TENANT_ID")
     return tenant_id
+
+
+def _pod_labels(deployment: Json | None) -> dict[str, str]:
+    return dict(deployment["spec"]["template"]["metadata"].get("labels") or {}) if deployment else {}
+
+
+async def _selector(kubernetes: Kubernetes, namespace: str) -> dict[str, str] | None:
+    """Of the webhook's Service; None where there is none, or nobody lets us read it."""
+    try:
+        return dict((await kubernetes.get(path_of("Service", namespace, SERVICE)))["spec"].get("selector") or {})
+    except CloudError:
+        return None
 
 
 def _authority_problem(configuration: Json | None) -> str:

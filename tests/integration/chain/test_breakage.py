@@ -24,6 +24,7 @@ SYMPTOMS = {
     "cluster-unreachable": "^no connection",
     "webhook-missing": "pod lacks AZURE_CLIENT_ID AZURE_TENANT_ID AZURE_FEDERATED_TOKEN_FILE",
     "webhook-down": "pod denied: .*no endpoints available for service",
+    "webhook-unreached": "pod denied: .*no endpoints available for service",
     # Its pods turn unready over it: whichever the API server meets first.
     "webhook-certificate": "pod denied: .*(certificate signed by unknown authority|no endpoints available)",
     "webhook-twice": "two webhooks|certificate signed by unknown authority",
@@ -66,6 +67,7 @@ SYMPTOMS = {
     "account-other": "pod lacks AZURE_CLIENT_ID$",
     "pods-older-than-webhook": "running pods are stale: AZURE_CLIENT_ID AZURE_TENANT_ID",
     "pods-older-than-annotation": "running pods are stale: AZURE_CLIENT_ID$",
+    "pods-older-than-tenant": "running pods are stale: AZURE_TENANT_ID$",
     "access-missing": "vault: AccessDenied",
     "access-elsewhere": "vault: AccessDenied",
     "access-narrow": "vault: AccessDenied",

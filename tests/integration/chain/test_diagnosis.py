@@ -27,6 +27,9 @@ _MOOT = {
     ("cluster-rebuilt", "issuer-other"): "the issuer of before is no matter any more",
     ("cluster-rebuilt", "credential-missing"): "what tells of a rebuilt cluster is the credential of before",
     ("cluster-rebuilt", "credential-budget"): "what tells of a rebuilt cluster is the credential of before",
+    ("webhook-tenant", "tenant-id-empty"): "what the ServiceAccount says goes before what the webhook would",
+    ("webhook-tenant", "tenant-id-other"): "what the ServiceAccount says goes before what the webhook would",
+    ("label-missing", "label-on-account"): "a label on the account is one that the pods lack",
 }
 """Pairs of which the second fault, or the first, leaves no trace beside the other."""
 _SHOWS_AT = {"cluster-rebuilt": "federated credential"}

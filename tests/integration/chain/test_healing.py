@@ -89,6 +89,7 @@ async def plans(cloud: Cloud, fleet: Fleet) -> tuple[Plan, Plan]:
 FAULTS = {
     "pods-older-than-webhook": ("nothing of what the webhook injects", ["pods", "given"]),
     "pods-older-than-annotation": ("the client id ", ["pods", "client_id"]),
+    "pods-older-than-tenant": ("the tenant ", ["pods", "tenant_id"]),
 }
 
 
