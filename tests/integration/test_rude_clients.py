@@ -182,6 +182,15 @@ async def test_a_body_without_end_is_cut_off(cloud: Cloud) -> None:
     await assert_well(cloud)
 
 
+async def test_the_owners_snapshot_may_be_larger_than_what_any_service_takes(cloud: Cloud) -> None:
+    simulation = cloud.simulator.simulation
+    answered = await cloud.http.post(
+        f"{simulation.proxy_url}/restore", json={"azure": "x" * (33 << 20)}, auth=("simulate", simulation.key)
+    )
+    assert answered.status_code == 400
+    assert "snapshot" in answered.text
+
+
 async def test_a_large_body_in_one_piece_reaches_the_service(cloud: Cloud) -> None:
     answered = await cloud.http.post(f"https://{HOST}/common/oauth2/v2.0/token", data={"grant_type": "x" * 300_000})
     assert answered.status_code == 400
