@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field
 
 from .findings import Finding
+from .observed import Found
 from .resources import AnyResource, Difference, Outputs, Reference
 from .spec import Model
 
@@ -20,6 +21,8 @@ class Action(StrEnum):
     UPDATE = "update"
     RECOVER = "recover"
     DELETE = "delete"
+    RELEASE = "release"
+    """Take our marks off what was there before the fleet: it stays."""
 
 
 GONE = (Difference(field="exists", old=True, new=False),)
@@ -31,7 +34,7 @@ class Change(Model):
 
     action: Action
     resource: AnyResource
-    """The object as it shall be; of a deletion, as it is."""
+    """The object as it shall be; of a deletion or a release, as it is."""
     differences: tuple[Difference, ...] = ()
     reason: str
     after: tuple[str, ...] = ()
@@ -40,6 +43,8 @@ class Change(Model):
     """Keys of federated credentials: only when their chains are proven, and not in a run that proves nothing."""
     known: dict[str, str] = Field(default_factory=dict)
     """What is known of the existing object: its outputs, such as object_id. Empty where it is missing."""
+    adopted: bool = False
+    """Whether the object was there before the fleet, and is to be marked so."""
     group: str = ""
     """With what it is read, see :class:`~fleet.grouping.Grouping`: ``workload:shop/checkout``, ``vault:shop-kv``."""
 
@@ -47,6 +52,11 @@ class Change(Model):
     def key(self) -> str:
         """Unique within a plan."""
         return self.resource.key
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether the fleet has the object no more afterwards."""
+        return self.action in (Action.DELETE, Action.RELEASE)
 
     def resolved(self, outputs: Outputs) -> Self:
         """This change with its references replaced by what earlier changes told. KeyError where one did not tell."""
@@ -57,6 +67,18 @@ class Change(Model):
             for difference in self.differences
         )
         return self.model_copy(update={"resource": self.resource.resolved(outputs), "differences": told})
+
+
+def taking_away(found: Found, *, reason: str, **change: Any) -> Change:
+    """The deletion of what we made, or the release of what was there before: it only loses our marks.
+
+    ``change`` are the other fields of :class:`Change`, of which ``resource`` is the object as the deletion names it.
+    """
+    if not found.adopted:
+        return Change(action=Action.DELETE, differences=GONE, reason=reason, known=found.outputs, **change)
+    mark = (Difference(field="owner", old=getattr(found.resource, "owner", None), new=None),)
+    stays = "was there before the fleet, and stays"
+    return Change(action=Action.RELEASE, differences=mark, reason=stays, known=found.outputs, **change)
 
 
 class Hold(Model):

@@ -117,7 +117,7 @@ class Vault(Model):
     secrets: tuple[Secret, ...] = ()
     """The secrets to keep in the vault."""
     adopt: bool = False
-    """Take over an existing vault that does not carry our mark."""
+    """Take over an existing vault that does not carry our mark. It is never deleted."""
 
 
 class Grant(Model):
@@ -155,7 +155,7 @@ class Identity(Model):
     """Over how many identities to spread the workloads, where one's 20 federated credentials are too few. They are
     named NAME, NAME-2, NAME-3 and so on; a workload that names one of the latter stays there."""
     adopt: bool = False
-    """Take over an existing application or managed identity of this name that does not carry our mark."""
+    """Take over an application or managed identity of this name without our mark. It is never deleted."""
 
     @model_validator(mode="after")
     def _rightly_named(self) -> Self:
@@ -235,7 +235,7 @@ class Workload(Model):
     verify: Check | None = None
     """What to read as the proof; by itself the first secret that the identity may get."""
     adopt: bool = False
-    """Take over an existing ServiceAccount or Deployment that does not carry our mark."""
+    """Take over an existing ServiceAccount or Deployment that does not carry our mark. It is never deleted."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.service_account}"

@@ -102,7 +102,7 @@ def health(
 
 def _statuses(plan: Plan, failures: Mapping[str, str], waiting: Mapping[str, str]) -> dict[str, Status]:
     by_action = {Action.CREATE: Status.MADE, Action.UPDATE: Status.MENDED, Action.RECOVER: Status.MENDED}
-    statuses = {change.key: by_action[change.action] for change in plan.changes if change.action is not Action.DELETE}
+    statuses = {change.key: by_action[change.action] for change in plan.changes if not change.takes_away}
     statuses |= {hold.key: Status.HELD for hold in plan.holds}
     statuses |= dict.fromkeys(waiting, Status.WAITING)
     return statuses | dict.fromkeys(failures, Status.FAILED)

@@ -30,6 +30,7 @@ from .trust import Status, Trust
 
 _BY_HAND = "delete it by hand, or name it in the fleet file"
 _PRUNE = "--prune takes it away"
+_RELEASE = "--prune takes our marks off: it was there before the fleet, and stays"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Leftover:
     replaced_by: tuple[str, ...] = ()
     """Keys of the wanted credentials that do what this one did: it goes when their chains are proven."""
     holder: str = ""
-    """Key of our identity that has it, of access."""
+    """Key of our identity that has it, of access and of what is trusted by one that stays."""
     superseded: bool = False
     """Whether it is the credential of a former issuer of a cluster: it goes without being asked for."""
 
@@ -136,11 +137,11 @@ class _Rest:
                     yield self._leftover(found, what, danger)
 
     def credentials(self) -> Iterator[Leftover]:
-        """Federated credentials on identities that the fleet still names."""
+        """Federated credentials on identities that the fleet still names, or that stay without it."""
         for each in self.trust.unwanted:
             there = each.resource
             holder = self.trust.holder(there)
-            if holder is None or holder.resource.key in self.identities or not holder.ours:
+            if holder is None or not holder.ours or (holder.resource.key in self.identities and not holder.adopted):
                 continue
             if any(key in self.held for key in each.may_be):
                 continue
@@ -150,6 +151,7 @@ class _Rest:
             leftover = self._leftover(each.found, what, danger)
             yield replace(
                 leftover,
+                holder=holder.resource.key,
                 prunable=mine,
                 advice=_PRUNE if mine else _BY_HAND,
                 replaced_by=each.replaced_by,
@@ -209,6 +211,8 @@ class _Rest:
             "whom it trusts, and what it may do, outlive the fleet file",
         )
         held_by = self.trust.unwanted_on(kind, resource.identity)
+        if found.adopted:  # its credentials are leftovers of their own, and those of others stay with it
+            return leftover
         if foreign := next((each for each in held_by if each.status is Status.FOREIGN), None):
             advice = (
                 f"it has a federated credential of somebody else's, {foreign.resource.name}: delete that by hand first"
@@ -220,7 +224,8 @@ class _Rest:
         return replace(leftover, replaced_by=replaced_by)
 
     def _leftover(self, found: Found, what: str, danger: str) -> Leftover:
-        return Leftover(found, found.resource, self.grouping.of(found.resource), what, danger)
+        advice = _RELEASE if found.adopted else _PRUNE
+        return Leftover(found, found.resource, self.grouping.of(found.resource), what, danger, advice=advice)
 
     def _is_ours(self, found: Found) -> bool:
         return found.ours and getattr(found.resource, "owner", None) == self.fleet.name

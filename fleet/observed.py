@@ -20,6 +20,13 @@ class Found(Model):
     outputs: dict[str, str] = Field(default_factory=dict)
     ours: bool = True
     """Whether the evidence says that this fleet made it; what carries no mark of its own follows its parent."""
+    adopted: bool = False
+    """Whether its marks say that it was there before the fleet."""
+
+    @property
+    def predates(self) -> bool:
+        """Whether it was there before the fleet, if the fleet takes it over now or has done so."""
+        return self.adopted or not self.ours
 
 
 class Unknown(Model):
@@ -104,7 +111,8 @@ class Observed(Model):
             if there is not None:  # its key may be another: a credential is found by its name or its pair
                 replaced.add(id(there))
             known = there.outputs if there is not None else {}
-            new.append(Found(resource=made, outputs={**known, **outputs.get(made.key, {})}))
+            adopted = there is not None and there.predates
+            new.append(Found(resource=made, outputs={**known, **outputs.get(made.key, {})}, adopted=adopted))
         kept = [found for found in self.found if id(found) not in replaced]
         return Observed(
             tenancy=self.tenancy,

@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 from .changes import Action, Change, Hold, Plan
 from .grouping import KINDS
 
-SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.RECOVER: "↺", Action.DELETE: "−"}
+SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.RECOVER: "↺", Action.DELETE: "−", Action.RELEASE: "↩"}
 """What stands before a change that is told in one line."""
-_DONE = {Action.CREATE: "created", Action.UPDATE: "updated", Action.RECOVER: "recovered", Action.DELETE: "deleted"}
+_DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.RECOVER: "recovered",
+    Action.DELETE: "deleted",
+    Action.RELEASE: "released",
+}
 
 
 @dataclass
@@ -35,14 +41,14 @@ class Group:
 def outline(plan: Plan) -> tuple[Group, ...]:
     """The groups of a plan in dependency order: nothing stands before what it comes after.
 
-    Deletions are groups of their own: they come last, dependents first. One that makes room for something new is read
-    before that.
+    Deletions and releases are groups of their own: they come last, dependents first. One that makes room for something
+    new is read before that.
     """
     changing: dict[str, Group] = {}
     deleting: dict[str, Group] = {}
-    awaited = {key for change in plan.changes if change.action is not Action.DELETE for key in change.after}
+    awaited = {key for change in plan.changes if not change.takes_away for key in change.after}
     for change in plan.changes:
-        groups = deleting if change.action is Action.DELETE and change.key not in awaited else changing
+        groups = deleting if change.takes_away and change.key not in awaited else changing
         _in(groups, change.group).changes.append(change)
     only_deletes = bool(deleting) and not changing
     for hold in plan.holds:  # beside a change of the same group, wherever that is read

@@ -138,12 +138,19 @@ def _change(item: Wanted, found: Found | None) -> Change | None:
         return Change(action=Action.CREATE, resource=resource, differences=_all_fields(resource), reason="is missing")
     if getattr(found.resource, "soft_deleted", False):
         gone = (Difference(field="soft_deleted", old=True, new=False),)
-        return Change(action=Action.RECOVER, resource=resource, differences=gone, reason="is soft-deleted")
+        return Change(
+            action=Action.RECOVER,
+            resource=resource,
+            differences=gone,
+            reason="is soft-deleted",
+            adopted=found.predates,
+        )
     differences = resource.differences(found.resource)
     if not differences or (isinstance(resource, Webhook) and not found.ours):
         return None
-    fields = ", ".join(difference.field for difference in differences)
-    reason = "is older than what it should be given" if isinstance(resource, Rollout) else f"differs in {fields}"
+    fields = [difference.field for difference in differences]
+    differs = f"differs in {', '.join(fields)}"
+    reason = "is older than what it should be given" if isinstance(resource, Rollout) else differs
     if isinstance(found.resource, FederatedIdentityCredential):  # a credential's name cannot be changed
         resource = resource.model_copy(update={"name": found.resource.name})
     return Change(
@@ -152,6 +159,8 @@ def _change(item: Wanted, found: Found | None) -> Change | None:
         differences=differences,
         reason=reason,
         known=found.outputs,
+        # A mark that somebody took off says nothing any more: what may be adopted counts as adopted then.
+        adopted=found.predates or (item.adopt and "owner" in fields),
     )
 
 

@@ -1,16 +1,17 @@
-"""From what is left over to deletions, dependents first and after what takes their place; the rest is findings."""
+"""From what is left over to deletions and releases, dependents first, after what takes their place; else findings."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from .changes import GONE, Action, Change
+from .changes import Change, taking_away
 from .findings import Finding
 from .leftovers import Leftover
 from .resources import (
     AccessPolicy,
     Deployment,
+    FederatedIdentityCredential,
     RoleAssignment,
     ServiceAccount,
 )
@@ -56,12 +57,10 @@ def _deletion(
     needed += [key for key in leftover.replaced_by if key in changing]
     if isinstance(leftover.resource, RoleAssignment | AccessPolicy):
         needed += by_group.get(f"vault:{leftover.resource.vault}", ())
-    return Change(
-        action=Action.DELETE,
-        resource=leftover.resource,
-        differences=GONE,
+    return taking_away(
+        leftover.found,
         reason="is replaced" if leftover.superseded else "is ours, and not in the fleet",
-        known=leftover.found.outputs,
+        resource=leftover.resource,
         after=tuple(dict.fromkeys(needed)),
         after_proof=leftover.replaced_by,
         group=leftover.group,
@@ -76,5 +75,5 @@ def _keeps(leftover: Leftover) -> Iterator[str]:
             yield f"namespace:{one.cluster}/{one.namespace}"
         case ServiceAccount() as one:
             yield f"namespace:{one.cluster}/{one.namespace}"
-        case RoleAssignment() | AccessPolicy():
+        case RoleAssignment() | AccessPolicy() | FederatedIdentityCredential():
             yield leftover.holder

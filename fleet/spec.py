@@ -80,7 +80,7 @@ class Fleet(Model):
     templates: tuple[Template, ...] = ()
     """Vaults, identities and workloads that are written once for many."""
     adopt: bool = False
-    """Take over every existing object that does not carry our mark."""
+    """Take over every existing object that does not carry our mark. It is never deleted."""
 
     def cluster(self, name: str) -> Cluster:
         """The cluster of this name. KeyError where there is none."""

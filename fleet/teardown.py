@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .changes import GONE, Action, Change, Hold, Plan
+from .changes import Change, Hold, Plan, taking_away
 from .grouping import Grouping
 from .observed import Found, Observed
 from .resources import FederatedIdentityCredential, Resource, Vault
@@ -23,6 +23,8 @@ _WHOLE = Selection()
 
 def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False, selection: Selection = _WHOLE) -> Plan:
     """The deletions that take away what this fleet made, or made for a ``selection`` of it alone, dependents first.
+
+    What was there before the fleet, and was adopted, is released: it stays, without our marks.
 
     Vaults and webhooks stay unless ``everything``: the first hold data, the second serve the pods of others too. What
     is not ours stays in any case, and so does what could not be observed, and what the fleet still wants without the
@@ -44,12 +46,10 @@ def plan_teardown(fleet: Fleet, observed: Observed, *, everything: bool = False,
         if not stays and (reason := observed.why_unknown(item.resource)):
             holds.append(Hold(key=key, reason=reason, group=grouping.of(item.resource)))
         elif not stays and found is not None and _is_ours(fleet, found):
-            deletions[key] = Change(
-                action=Action.DELETE,
-                resource=_as_found(item.resource, found.resource),
-                differences=GONE,
+            deletions[key] = taking_away(
+                found,
                 reason="is ours",
-                known=found.outputs,
+                resource=_as_found(item.resource, found.resource),
                 after=tuple(dict.fromkeys(dependents)),
                 group=grouping.of(item.resource),
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from clients.waiting import PROPAGATION_SECONDS
 from fleet import stages
-from fleet.changes import Action, Change, Plan
+from fleet.changes import Change, Plan
 from fleet.observed import Observed
 from fleet.proof import Proof, touched
 from tasks import verification
@@ -106,7 +106,7 @@ async def _proofs(
 
 def seen_after(observed: Observed, outcomes: Iterable[Outcome]) -> Observed:
     """The picture after the changes that were applied, with what they told."""
-    made = [change.resource for change in _applied(outcomes).values() if change.action is not Action.DELETE]
+    made = [change.resource for change in _applied(outcomes).values() if not change.takes_away]
     return observed.with_applied(made, runs.WORK.get().outputs)
 
 

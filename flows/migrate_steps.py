@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.text import Text
 
+from fleet.changes import Action
 from fleet.files import FleetFileError
 from fleet.migration import file as fleet_file
 from fleet.migration.set_up import Kind, Owner
 from fleet.migration.switching import ChoiceError, chosen, switches
-from tasks.pod_identity import giving_back, old_objects, templates
+from tasks import chain
+from tasks.pod_identity import old_objects, templates
 from tasks.pod_identity.reading import NotInstalledError
 
 from . import console as terminal
@@ -133,8 +135,8 @@ async def undo(
     await _check_unused(there, fleet)
     planned = await migrate.taken_back(there, fleet)
     for change in planned.changes:
-        await giving_back.take_back(there.clients, fleet, change)
-        how = "stays, without our mark" if giving_back.is_adopted(fleet, change) else "removed"
+        await chain.apply(there.clients, fleet, change, {})
+        how = "stays, without our mark" if change.action is Action.RELEASE else "removed"
         say(console, f"{how:10} {change.key}")
     for hold in planned.holds:
         say(console, f"kept       {hold.key}: {hold.reason}", "yellow")

@@ -16,7 +16,13 @@ from fleet.plan import shown
 from fleet.resources import Difference
 from tasks.chain import title
 
-_COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.RECOVER: "cyan", Action.DELETE: "red"}
+_COLOURS = {
+    Action.CREATE: "green",
+    Action.UPDATE: "yellow",
+    Action.RECOVER: "cyan",
+    Action.DELETE: "red",
+    Action.RELEASE: "magenta",
+}
 _PLURALS = {"identity": "identities"}
 _FEW = 4
 """How many that look alike are shown on a terminal before the rest of them is only counted."""
@@ -100,7 +106,7 @@ def _change_label(change: Change, *, failed: bool, waiting: bool) -> Group:
     if waiting:
         sign = ("·", "dim")
     heading = Text.assemble(sign, " ", title(change))
-    if change.action is Action.DELETE:
+    if change.takes_away:
         later = ", after the new one is proven" if change.after_proof else ""
         return Group(heading.append(f"  {change.reason}{later}", style="dim"))
     return Group(heading, _Fields(change.differences, created=change.action is Action.CREATE))

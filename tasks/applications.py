@@ -68,7 +68,8 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
             await graph.update(what, path, body, Prefer="create-if-missing")
         else:
             found = await graph.get(what, path)
-            body["tags"] = ownership.with_graph_tags(found.get("tags"), fleet.name, wanted.identity)
+            tags = found.get("tags")
+            body["tags"] = ownership.with_graph_tags(tags, fleet.name, wanted.identity, adopted=change.adopted)
             await graph.update(what, path, body)
 
     async def readable() -> Json | None:
@@ -136,6 +137,25 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
         return
 
 
+async def release(clients: Clients, fleet: Fleet, change: Change) -> None:
+    """Take our tags off the application and its service principal; both stay, with whatever else they have."""
+    application = change.resource
+    assert isinstance(application, Application)
+    graph, known = clients.graph, change.known
+    what = f"application {application.display_name}"
+
+    async def write() -> None:
+        for path in (f"/servicePrincipals(appId='{known['client_id']}')", f"/applications/{known['object_id']}"):
+            try:
+                tags = (await graph.get(what, path)).get("tags")
+            except Missing:
+                continue
+            if ownership.owner_by_graph_tags(tags) == fleet.name:
+                await graph.update(what, path, {"tags": ownership.without_graph_tags(tags)})
+
+    await clients.patience.request(write)
+
+
 async def deleted(clients: Clients) -> list[Json]:
     """The tenant's deleted applications: for 30 days they can be restored."""
     return await clients.graph.list("the tenant's deleted applications", f"{_DELETED}/microsoft.graph.application")
@@ -200,7 +220,9 @@ class _Picture:
             owner=self._fleet.name,
         )
         outputs = {"client_id": application["appId"], "object_id": application["id"]}
-        self._found.append(Found(resource=_application(wanted, application), outputs=outputs, ours=ours))
+        adopted = ownership.is_adopted_by_graph_tags(application.get("tags"))
+        resource = _application(wanted, application)
+        self._found.append(Found(resource=resource, outputs=outputs, ours=ours, adopted=adopted))
         self.by_client_id[outputs["client_id"]] = identity
         for credential in application.get("federatedIdentityCredentials") or ():
             self._found.append(federation.found_on_application(identity, outputs["object_id"], credential))

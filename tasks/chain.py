@@ -36,28 +36,31 @@ Remove = Callable[[Clients, Fleet, Change], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Link:
-    """A kind of object: the word for making it so, the word for taking it away, and who does it."""
+    """A kind of object: the word for making it so, and who does that, takes it away, and takes our marks off."""
 
     verb: str
     ensure: Ensure
     remove: Remove | None = None
+    release: Remove | None = None
 
 
 LINKS: Mapping[str, Link] = {
     "feature": Link("register feature", features.ensure),
     "cluster": Link("set up cluster", clusters.ensure),
     "webhook": Link("install webhook on", webhook.ensure, webhook.remove),
-    "vault": Link("prepare vault", vaults.ensure, vaults.remove),
+    "vault": Link("prepare vault", vaults.ensure, vaults.remove, vaults.release),
     "secret": Link("write secret", vaults.ensure_secret),
-    "application": Link("register application", applications.ensure, applications.remove),
+    "application": Link("register application", applications.ensure, applications.remove, applications.release),
     "service-principal": Link("add service principal of", applications.ensure_principal),
-    "managed-identity": Link("create managed identity", managed_identities.ensure, managed_identities.remove),
+    "managed-identity": Link(
+        "create managed identity", managed_identities.ensure, managed_identities.remove, managed_identities.release
+    ),
     "federated-credential": Link("federate", federation.ensure, federation.remove),
     "role-assignment": Link("assign role", access.ensure, access.remove),
     "access-policy": Link("allow", access.ensure_policy, access.remove_policy),
     "namespace": Link("create namespace", service_accounts.ensure_namespace, service_accounts.remove_namespace),
-    "service-account": Link("annotate", service_accounts.ensure, service_accounts.remove),
-    "deployment": Link("deploy", workloads.ensure, workloads.remove),
+    "service-account": Link("annotate", service_accounts.ensure, service_accounts.remove, service_accounts.release),
+    "deployment": Link("deploy", workloads.ensure, workloads.remove, workloads.release),
     "rollout": Link("restart", rollouts.ensure),
 }
 """Every kind of :data:`~fleet.resources.AnyResource`."""
@@ -65,18 +68,20 @@ LINKS: Mapping[str, Link] = {
 
 def title(change: Change) -> str:
     """What a change does, in words: the name of its task run."""
-    verb = f"remove {change.resource.kind}" if change.action is Action.DELETE else LINKS[change.resource.kind].verb
-    return f"{verb} {change.resource.title}"
+    kind = change.resource.kind
+    verbs = {Action.DELETE: f"remove {kind}", Action.RELEASE: f"release {kind}"}
+    return f"{verbs.get(change.action, LINKS[kind].verb)} {change.resource.title}"
 
 
 async def apply(clients: Clients, fleet: Fleet, change: Change, outputs: Outputs) -> dict[str, str]:
     """Carry out one change, its references resolved by what earlier changes told; returns its own outputs."""
     resolved = change.resolved(outputs)
     link = LINKS[change.resource.kind]
-    if change.action is not Action.DELETE:
+    if not change.takes_away:
         return await link.ensure(clients, fleet, resolved)
-    if link.remove is not None and not _is_in_use(resolved, outputs):
-        await link.remove(clients, fleet, resolved)
+    take = link.release if change.action is Action.RELEASE else link.remove
+    if take is not None and not _is_in_use(resolved, outputs):
+        await take(clients, fleet, resolved)
     return {}
 
 

@@ -89,7 +89,7 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
             except ResourceNotFoundError:
                 there = None
             if there is None or ownership.owner_by_tags(there.tags) != fleet.name:
-                tags = {**((there.tags if there else None) or {}), ownership.TAG: fleet.name}
+                tags = ownership.with_tags(there.tags if there else None, fleet.name, adopted=change.adopted)
                 location = there.location if there else wanted.location
                 await operations.create_or_update(
                     wanted.resource_group, wanted.identity, Body(location=location, tags=tags)
@@ -120,6 +120,28 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
         return
 
 
+async def release(clients: Clients, fleet: Fleet, change: Change) -> None:
+    """Take our tags off the identity; it stays, with whatever else it has."""
+    from azure.mgmt.msi.models import IdentityUpdate
+
+    identity = change.resource
+    assert isinstance(identity, ManagedIdentity)
+    operations = clients.arm.identities.user_assigned_identities
+
+    async def write() -> None:
+        with translated(f"managed identity {identity.identity}"):
+            there = await operations.get(identity.resource_group, identity.name)
+            if ownership.owner_by_tags(there.tags) == fleet.name:
+                # A PUT without any tag would leave those that are there.
+                body = IdentityUpdate(tags=ownership.without_tags(there.tags))
+                await operations.update(identity.resource_group, identity.name, body)
+
+    try:
+        await clients.patience.request(write)
+    except Missing:
+        return
+
+
 async def _credentials(clients: Clients, identity: ManagedIdentity) -> list[Found]:
     group = identity.resource_group
     items = await credentials_of(clients, group, identity.name)
@@ -146,7 +168,8 @@ def _address(item: AzureIdentity) -> tuple[str, str]:
 def _found(fleet: Fleet, identity: str, group: str, item: AzureIdentity) -> Found:
     owner = ownership.owner_by_tags(item.tags)
     resource = ManagedIdentity(identity=identity, resource_group=group, location=item.location, owner=owner)
-    return Found(resource=resource, outputs=_outputs(item), ours=owner == fleet.name)
+    adopted = ownership.is_adopted_by_tags(item.tags)
+    return Found(resource=resource, outputs=_outputs(item), ours=owner == fleet.name, adopted=adopted)
 
 
 def _outputs(item: AzureIdentity) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from clients.errors import Missing
-from clients.kubernetes import address_of, path_of
+from clients.errors import Conflict, Missing
+from clients.kubernetes import Kubernetes, address_of, path_of
 from clients.session import Clients
 from fleet import naming, ownership
 from fleet.changes import Change
@@ -62,7 +63,7 @@ async def ensure_namespace(clients: Clients, fleet: Fleet, change: Change) -> di
     assert isinstance(wanted, Namespace)
     kubernetes = await clients.cluster(fleet.cluster(wanted.cluster))
     path = path_of("Namespace", name=wanted.name)
-    manifest = _object("Namespace", "", wanted.name, fleet.name)
+    manifest = labelled("Namespace", "v1", "", wanted.name, fleet.name)
 
     async def gone() -> bool | None:
         try:
@@ -80,7 +81,7 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
     """Apply our annotations and label; everything else on the ServiceAccount stays as it is."""
     wanted = change.resource
     assert isinstance(wanted, ServiceAccount)
-    account = _object("ServiceAccount", wanted.namespace, wanted.name, fleet.name)
+    account = labelled("ServiceAccount", "v1", wanted.namespace, wanted.name, fleet.name, adopted=change.adopted)
     annotations = {
         CLIENT_ID: wanted.client_id,
         TENANT_ID: wanted.tenant_id,
@@ -102,6 +103,43 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:
     assert isinstance(account, ServiceAccount)
     kubernetes = await clients.cluster(fleet.cluster(account.cluster))
     await kubernetes.delete(path_of("ServiceAccount", account.namespace, account.name))
+
+
+async def release(clients: Clients, fleet: Fleet, change: Change) -> None:
+    """Take our annotations and labels off the ServiceAccount; it stays, with whatever else it has."""
+    account = change.resource
+    assert isinstance(account, ServiceAccount)
+    kubernetes = await clients.cluster(fleet.cluster(account.cluster))
+    annotations = dict.fromkeys((CLIENT_ID, TENANT_ID, TOKEN_EXPIRATION))
+    await let_go(clients, kubernetes, fleet, path_of("ServiceAccount", account.namespace, account.name), annotations)
+
+
+async def let_go(
+    clients: Clients, kubernetes: Kubernetes, fleet: Fleet, path: str, annotations: Mapping[str, None] | None = None
+) -> None:
+    """Take our labels off an object, and our name from its fields: they stay as they are, and are nobody's.
+
+    To apply nothing instead would take away every field that only we have set. The API server lets ``managedFields`` be
+    written for that (Kubernetes documentation, server-side apply, "Clearing managedFields").
+    """
+
+    async def write() -> None:
+        item = await kubernetes.get(path)
+        if not is_ours(fleet, item):
+            return
+        metadata = item["metadata"]
+        others = [one for one in metadata.get("managedFields") or () if one.get("manager") != naming.FIELD_MANAGER]
+        patch: dict[str, Any] = {
+            "resourceVersion": metadata["resourceVersion"],
+            "labels": ownership.NO_LABELS,
+            "managedFields": others or [{}],
+        }
+        await kubernetes.merge(path, {"metadata": patch | ({"annotations": annotations} if annotations else {})})
+
+    try:
+        await clients.patience.request(write, also=(Conflict,))
+    except Missing:
+        return
 
 
 async def remove_namespace(clients: Clients, fleet: Fleet, change: Change) -> None:
@@ -146,16 +184,14 @@ def is_ours(fleet: Fleet, item: dict[str, Any]) -> bool:
     return any(entry.get("manager") == naming.FIELD_MANAGER for entry in metadata.get("managedFields") or ())
 
 
-def labelled(kind: str, api_version: str, namespace: str, name: str, fleet: str) -> dict[str, Any]:
+def labelled(
+    kind: str, api_version: str, namespace: str, name: str, fleet: str, *, adopted: bool = False
+) -> dict[str, Any]:
     """The beginning of an object that we apply."""
-    metadata: dict[str, Any] = {"name": name, "labels": {ownership.LABEL: fleet}}
+    metadata: dict[str, Any] = {"name": name, "labels": ownership.labels(fleet, adopted=adopted)}
     if namespace:
         metadata["namespace"] = namespace
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
-
-
-def _object(kind: str, namespace: str, name: str, fleet: str) -> dict[str, Any]:
-    return labelled(kind, "v1", namespace, name, fleet)
 
 
 def _found_namespace(fleet: Fleet, cluster: Cluster, item: dict[str, Any]) -> Found:
@@ -176,4 +212,5 @@ def _found_account(fleet: Fleet, cluster: Cluster, item: dict[str, Any]) -> Foun
         token_expiration=annotations.get(TOKEN_EXPIRATION),
         owner=ownership.owner_by_labels(metadata.get("labels")),
     )
-    return Found(resource=resource, ours=is_ours(fleet, item))
+    adopted = ownership.is_adopted_by_labels(metadata.get("labels"))
+    return Found(resource=resource, ours=is_ours(fleet, item), adopted=adopted)

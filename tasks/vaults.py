@@ -102,7 +102,7 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
     assert isinstance(wanted, Vault)
     what = f"vault {wanted.name}"
     if change.action is Action.RECOVER:
-        await _recover(clients, wanted)
+        await _recover(clients, wanted, adopted=change.adopted)
 
     async def write() -> None:
         operations = clients.arm.vaults.vaults
@@ -118,7 +118,9 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
                 await poller.result()
                 return
             if wanted.differences(_as_found(wanted, there)):
-                await operations.update(wanted.resource_group, wanted.name, _patch(fleet, wanted, there))
+                await operations.update(
+                    wanted.resource_group, wanted.name, _patch(fleet, wanted, there, adopted=change.adopted)
+                )
 
     async def ready() -> bool | None:
         with translated(what):
@@ -180,6 +182,29 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:  # noq
         return
 
 
+async def release(clients: Clients, fleet: Fleet, change: Change) -> None:
+    """Take our tags off the vault; it stays, with all that is in it."""
+    from azure.mgmt.keyvault.models import VaultPatchParameters
+
+    vault = change.resource
+    assert isinstance(vault, Vault)
+    what = f"vault {vault.name}"
+    operations = clients.arm.vaults.vaults
+
+    async def write() -> None:
+        with translated(what):
+            there = await operations.get(vault.resource_group, vault.name)
+            if ownership.owner_by_tags(there.tags) == fleet.name:
+                body = VaultPatchParameters({"tags": ownership.without_tags(there.tags)})
+                await operations.update(vault.resource_group, vault.name, body)
+
+    try:
+        async with clients.writing(what):
+            await clients.patience.request(write)
+    except Missing:
+        return
+
+
 def _wanted(fleet: Fleet, vault: VaultSpec) -> Vault:
     return Vault(
         name=vault.name,
@@ -202,7 +227,7 @@ def _as_found(wanted: Vault, item: AzureVault) -> Vault:
 
 def _found(fleet: Fleet, vault: VaultSpec, item: AzureVault) -> Found:
     resource = _as_found(_wanted(fleet, vault), item)
-    return Found(resource=resource, ours=resource.owner == fleet.name)
+    return Found(resource=resource, ours=resource.owner == fleet.name, adopted=ownership.is_adopted_by_tags(item.tags))
 
 
 def _policies(vault: VaultSpec, item: AzureVault) -> Iterable[Found]:
@@ -219,12 +244,12 @@ def _policies(vault: VaultSpec, item: AzureVault) -> Iterable[Found]:
         )
 
 
-def _new(clients: Clients, wanted: Vault, **properties: Any) -> VaultCreateOrUpdateParameters:
+def _new(clients: Clients, wanted: Vault, *, adopted: bool = False, **properties: Any) -> VaultCreateOrUpdateParameters:
     from azure.mgmt.keyvault.models import VaultCreateOrUpdateParameters
 
     body = {
         "location": wanted.location,
-        "tags": {ownership.TAG: wanted.owner},
+        "tags": ownership.with_tags(None, str(wanted.owner), adopted=adopted),
         "properties": {
             "tenantId": clients.tenant_id,
             "sku": {"family": "A", "name": "standard"},
@@ -235,18 +260,18 @@ def _new(clients: Clients, wanted: Vault, **properties: Any) -> VaultCreateOrUpd
     return VaultCreateOrUpdateParameters(body)
 
 
-def _patch(fleet: Fleet, wanted: Vault, there: AzureVault) -> VaultPatchParameters:
+def _patch(fleet: Fleet, wanted: Vault, there: AzureVault, *, adopted: bool) -> VaultPatchParameters:
     from azure.mgmt.keyvault.models import VaultPatchParameters
 
     body = {
-        "tags": {**(there.tags or {}), ownership.TAG: fleet.name},
+        "tags": ownership.with_tags(there.tags, fleet.name, adopted=adopted),
         "properties": {"enableRbacAuthorization": wanted.authorization is VaultAuthorization.RBAC},
     }
     return VaultPatchParameters(body)
 
 
-async def _recover(clients: Clients, wanted: Vault) -> None:
-    body = _new(clients, wanted, createMode="recover")
+async def _recover(clients: Clients, wanted: Vault, *, adopted: bool) -> None:
+    body = _new(clients, wanted, adopted=adopted, createMode="recover")
 
     async def recover() -> None:
         with translated(f"vault {wanted.name}"):

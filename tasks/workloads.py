@@ -15,7 +15,7 @@ from fleet.resources import Deployment
 from fleet.spec import Cluster, Container, Fleet
 from fleet.webhook_contract import SKIP_CONTAINERS, USE
 
-from .service_accounts import is_ours, labelled
+from .service_accounts import is_ours, labelled, let_go
 
 _APP_LABEL = "app.kubernetes.io/name"
 _FEW = 10
@@ -52,7 +52,7 @@ async def ensure(clients: Clients, fleet: Fleet, change: Change) -> dict[str, st
         await kubernetes.merge(
             path_of("Deployment", wanted.namespace, wanted.name), {"spec": {"template": annotations}}
         )
-    await kubernetes.apply(_manifest(fleet, wanted, there))
+    await kubernetes.apply(_manifest(fleet, wanted, there, adopted=change.adopted))
     return {}
 
 
@@ -62,6 +62,14 @@ async def remove(clients: Clients, fleet: Fleet, change: Change) -> None:
     assert isinstance(deployment, Deployment)
     kubernetes = await clients.cluster(fleet.cluster(deployment.cluster))
     await kubernetes.delete(path_of("Deployment", deployment.namespace, deployment.name))
+
+
+async def release(clients: Clients, fleet: Fleet, change: Change) -> None:
+    """Take our label off the Deployment; it stays as it is, its pods too."""
+    deployment = change.resource
+    assert isinstance(deployment, Deployment)
+    kubernetes = await clients.cluster(fleet.cluster(deployment.cluster))
+    await let_go(clients, kubernetes, fleet, path_of("Deployment", deployment.namespace, deployment.name))
 
 
 async def _unmarked(kubernetes: Kubernetes, addresses: set[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -80,7 +88,8 @@ async def _deployment(kubernetes: Kubernetes, namespace: str, name: str) -> dict
 
 
 def _found(fleet: Fleet, cluster: Cluster, item: dict[str, Any]) -> Found:
-    return Found(resource=_found_value(cluster.name, item), ours=is_ours(fleet, item))
+    adopted = ownership.is_adopted_by_labels(item["metadata"].get("labels"))
+    return Found(resource=_found_value(cluster.name, item), ours=is_ours(fleet, item), adopted=adopted)
 
 
 def _found_value(cluster: str, item: dict[str, Any]) -> Deployment:
@@ -108,7 +117,7 @@ def _container(container: dict[str, Any]) -> Container:
     )
 
 
-def _manifest(fleet: Fleet, wanted: Deployment, there: dict[str, Any] | None) -> dict[str, Any]:
+def _manifest(fleet: Fleet, wanted: Deployment, there: dict[str, Any] | None, *, adopted: bool) -> dict[str, Any]:
     """A selector cannot be changed: an adopted Deployment keeps its own."""
     selector = there["spec"]["selector"] if there is not None else {"matchLabels": {_APP_LABEL: wanted.name}}
     labels = dict(selector.get("matchLabels") or {})
@@ -121,7 +130,7 @@ def _manifest(fleet: Fleet, wanted: Deployment, there: dict[str, Any] | None) ->
     }
     if wanted.skip_containers is not None:
         template["metadata"]["annotations"] = {SKIP_CONTAINERS: wanted.skip_containers}
-    manifest = labelled("Deployment", "apps/v1", wanted.namespace, wanted.name, fleet.name)
+    manifest = labelled("Deployment", "apps/v1", wanted.namespace, wanted.name, fleet.name, adopted=adopted)
     manifest["spec"] = {"replicas": wanted.replicas, "selector": selector, "template": template}
     return manifest
 

@@ -25,7 +25,7 @@ they are adopted, and lose nothing. What is commented out waits for your decisio
 3. workload-identity migrate {cluster} --switch --out THIS FILE     changes the workloads, and proves them
 4. workload-identity migrate {cluster} --cleanup --out THIS FILE    says which old objects can go
 
-Take step 3 back with --undo, and step 2 with --undo --everything. Not with teardown: that removes what is adopted.
+Take step 3 back with --undo, and step 2 with --undo --everything.
 For reconcile to prove a chain to the end, name a vault of the identity and a secret in it."""
 
 

@@ -28,8 +28,9 @@ def applied(observed: Observed, changes: Iterable[Change], generation: str = "ne
     """The world after the changes, in this order; new objects tell something new, old ones what they told."""
     outputs: dict[str, dict[str, str]] = {}
     for change in changes:
-        if change.action is Action.DELETE:
-            observed = taken_away(observed, change.resource)
+        if change.takes_away:
+            let_go = change.action is Action.RELEASE
+            observed = (released if let_go else taken_away)(observed, change.resource)
             continue
         outputs[change.key] = {**invented(change.key, generation), **change.known}
         observed = as_seen(observed.with_applied([change.resource], outputs))
@@ -79,6 +80,14 @@ def taken_away(observed: Observed, resource: Resource) -> Observed:
         conflicts=observed.conflicts,
         vanished=(*observed.vanished, *(principal for principal in principals if principal)),
     )
+
+
+def released(observed: Observed, resource: Resource) -> Observed:
+    """The world with the object as nobody's, and with all that hangs on it."""
+    there = find(observed, resource)
+    nobodys = there.resource.model_copy(update={"owner": None})
+    theirs = there.model_copy(update={"resource": nobodys, "ours": False, "adopted": False})
+    return with_found(observed, (theirs if found is there else found for found in observed.found))
 
 
 def find(observed: Observed, resource: Resource) -> Found:

@@ -22,7 +22,7 @@ from fleet.spec import Fleet
 from fleet.wanted import OPERATOR, wanted
 
 from .aftermath import goes_with, is_it
-from .worlds import TENANCY, as_wanted, empty, fleets, foreign, situations
+from .worlds import TENANCY, as_wanted, empty, fleets, foreign, situations, some_adopted
 
 _STAY = (PreviewFeature, ClusterSettings, Webhook, Vault, Secret)
 """Are no remnants of a fleet."""
@@ -57,6 +57,7 @@ def with_remnants(draw: st.DrawFn, fleet: Fleet, observed: Observed, former: Obs
             )
         elif draw(st.sampled_from([True, True, False])):
             found.append(draw(st.sampled_from([there, there, *_of_others(there)])))
+    found = draw(some_adopted(found))
     present = {one.outputs.get("principal_id") for one in found}
     return empty(
         found=tuple(found),

@@ -68,6 +68,14 @@ def test_adopt_takes_a_foreign_object_over_by_its_mark(kind: str, parts: dict[st
     fleet = a_fleet(**parts)
     (change,) = plan(fleet, changed(as_wanted(fleet), kind, owner=OTHER_FLEET, ours=False)).changes
     assert (change.action, differences(change)) == (Action.UPDATE, {"owner": (OTHER_FLEET, "testing")})
+    assert change.adopted, "it is marked as what was there before"
+
+
+@pytest.mark.parametrize(("adopt", "adopted"), [(True, True), (False, False)])
+def test_a_mark_that_somebody_took_off_is_set_anew_as_adopted_where_that_may_be(adopt: bool, adopted: bool) -> None:
+    fleet = a_fleet(adopt=adopt)
+    (change,) = plan(fleet, changed(as_wanted(fleet), "service-account", owner=None)).changes
+    assert change.adopted is adopted
 
 
 def test_an_adopted_service_account_may_leave_its_tenant_to_the_webhook() -> None:

@@ -134,6 +134,22 @@ def test_without_prune_it_is_told_and_nothing_is_planned() -> None:
     )
 
 
+def test_what_was_adopted_is_released_after_what_it_trusts_by_our_doing() -> None:
+    fleet, observed = both(now=LESS, before=MORE)
+    old = next(found for found in observed.found if found.resource.key == "application:old")
+    adopted = empty(
+        found=tuple(found.model_copy(update={"adopted": True}) if found is old else found for found in observed.found)
+    )
+    told, planned = plan(fleet, adopted), plan(fleet, adopted, prune=True)
+    assert finding_of(told, "application").advice == (
+        "--prune takes our marks off: it was there before the fleet, and stays"
+    )
+    release = change_of(planned, "application:old")
+    assert release.action is Action.RELEASE
+    (trust,) = (key for key in deleted(planned) if key.startswith("federated-credential:old"))
+    assert set(release.after) == {trust, "access-policy:old/vault"}
+
+
 @pytest.mark.parametrize("owner", [None, OTHER_FLEET], ids=["nobody's", "another fleet's"])
 @pytest.mark.parametrize("kind", ["application", "service-account", "namespace", "deployment"])
 def test_what_is_not_ours_is_neither_pruned_nor_told(kind: str, owner: str | None) -> None:

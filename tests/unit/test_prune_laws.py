@@ -29,7 +29,7 @@ def test_after_a_plan_is_applied_nothing_is_left_to_change(situation: Situation,
     after = applied(observed, planned.changes)
     again = plan(fleet, after, prune=prune)
     if any((found := observed.find(change.resource)) and not found.ours for change in planned.changes):
-        assert all(change.action is Action.DELETE for change in again.changes)
+        assert all(change.takes_away for change in again.changes)
         again = plan(fleet, applied(after, again.changes), prune=prune)
     assert again.changes == ()
     assert {hold.key for hold in again.holds} == {hold.key for hold in planned.holds}
@@ -49,14 +49,23 @@ def test_every_order_that_after_allows_ends_in_the_same_picture(
 def test_nothing_foreign_is_taken_away(situation: Situation, prune: bool) -> None:
     fleet, observed = situation
     for change in plan(fleet, observed, prune=prune).changes:
-        if change.action is Action.DELETE:
+        if change.takes_away:
             assert not is_foreign(fleet, observed, find(observed, change.resource)), change.key
+
+
+@given(littered(), SOME)
+def test_what_was_there_before_the_fleet_is_released_and_nothing_else_is(situation: Situation, prune: bool) -> None:
+    fleet, observed = situation
+    for change in plan(fleet, observed, prune=prune).changes:
+        if change.takes_away:
+            adopted = find(observed, change.resource).adopted
+            assert change.action is (Action.RELEASE if adopted else Action.DELETE), change.key
 
 
 @given(littered())
 def test_nothing_is_taken_away_unasked_but_what_a_proven_chain_replaces(situation: Situation) -> None:
     for change in plan(*situation).changes:
-        if change.action is Action.DELETE:
+        if change.takes_away:
             assert change.resource.kind == "federated-credential"
             assert change.after_proof
 
@@ -66,15 +75,15 @@ def test_nothing_that_the_fleet_names_is_taken_away(situation: Situation) -> Non
     fleet, observed = situation
     named = {id(observed.find(item.resource)) for item in wanted(fleet, observed)}
     for change in plan(fleet, observed, prune=True).changes:
-        if change.action is Action.DELETE:
+        if change.takes_away:
             assert id(find(observed, change.resource)) not in named, change.key
 
 
 @given(littered())
 def test_to_prune_changes_nothing_about_what_else_is_planned(situation: Situation) -> None:
     plain, pruning = plan(*situation), plan(*situation, prune=True)
-    wanted_too = [change for change in pruning.changes if change.action is not Action.DELETE]
-    assert wanted_too == [change for change in plain.changes if change.action is not Action.DELETE]
+    wanted_too = [change for change in pruning.changes if not change.takes_away]
+    assert wanted_too == [change for change in plain.changes if not change.takes_away]
     assert pruning.holds == plain.holds
 
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from fleet.changes import Action, Change
+from fleet.changes import Change
 from fleet.observed import Found, Observed
 from fleet.plan import plan
 from fleet.resources import (
@@ -122,12 +122,12 @@ class LongTime(RuleBasedStateMachine):
         before, adopting = self.world, False
         planned = plan(self.fleet, self.world, prune=prune)
         for change in planned.changes:
-            found = before.find(change.resource) if change.action is not Action.DELETE else None
+            found = before.find(change.resource) if not change.takes_away else None
             adopting = adopting or (found is not None and not found.ours)
         self._apply(planned.changes)
         again = plan(self.fleet, self.world, prune=prune)
         if adopting:  # what hangs on the adopted is ours from now on
-            assert all(change.action is Action.DELETE for change in again.changes)
+            assert all(change.takes_away for change in again.changes)
             self._apply(again.changes)
             again = plan(self.fleet, self.world, prune=prune)
         assert again.changes == ()
@@ -137,7 +137,7 @@ class LongTime(RuleBasedStateMachine):
         """Carry out, after a look at what is about to go, and before one at what others have."""
         named = {id(self.world.find(item.resource)) for item in wanted(self.fleet, self.world)}
         for change in changes:
-            if change.action is Action.DELETE:
+            if change.takes_away:
                 going = find(self.world, change.resource)
                 assert not is_foreign(self.fleet, self.world, going), change.key
                 assert id(going) not in named, change.key

@@ -135,9 +135,28 @@ def test_nobodys_access_to_a_foreign_vault_is_taken_away_not_even_ours(authoriza
     assert {"access-policy", "role-assignment"}.isdisjoint(kinds(plan_teardown(fleet, observed, everything=True)))
 
 
-def test_an_adopted_object_is_ours_and_goes() -> None:
+def test_what_is_adopted_is_released_after_what_we_added_to_it_is_gone() -> None:
     fleet = a_fleet(identities=[application(adopt=True)])
-    assert "application" in kinds(plan_teardown(fleet, as_wanted(fleet)))
+    planned = plan_teardown(fleet, changed(as_wanted(fleet), "application", adopted=True))
+    (release,) = (change for change in planned.changes if change.action is Action.RELEASE)
+    assert (release.key, release.reason) == ("application:app", "was there before the fleet, and stays")
+    assert release.known["object_id"]
+    assert "federated-credential:app/one/space/account" in after(planned)["application:app"]
+
+
+def test_what_we_made_goes_even_where_it_could_have_been_adopted() -> None:
+    fleet = a_fleet(identities=[application(adopt=True)])
+    (gone,) = (change for change in plan_teardown(fleet, as_wanted(fleet)).changes if change.key == "application:app")
+    assert gone.action is Action.DELETE
+
+
+@given(situations())
+def test_everything_that_was_there_before_the_fleet_stays(situation: Situation) -> None:
+    fleet, observed = situation
+    for change in plan_teardown(fleet, observed, everything=True).changes:
+        found = observed.find(change.resource)
+        assert found is not None
+        assert (change.action is Action.RELEASE) == found.adopted, change.key
 
 
 def test_a_foreign_object_stays_even_where_it_could_be_adopted() -> None:
@@ -192,7 +211,7 @@ def test_a_half_made_fleet_is_taken_away_as_far_as_it_is_there() -> None:
 
 @given(situations(), SOME)
 def test_a_teardown_only_deletes(situation: Situation, everything: bool) -> None:
-    assert all(change.action is Action.DELETE for change in plan_teardown(*situation, everything=everything).changes)
+    assert all(change.takes_away for change in plan_teardown(*situation, everything=everything).changes)
 
 
 @given(situations(), SOME)

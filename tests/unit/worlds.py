@@ -163,9 +163,9 @@ def first(observed: Observed, kind: str) -> Found:
 
 
 def changed(observed: Observed, kind: str, *, outputs: dict[str, str] | None = None, **fields: Any) -> Observed:
-    """The world with fields of the first object of a kind changed; ``ours`` is one of the evidence."""
+    """The world with fields of the first object of a kind changed; ``ours`` and ``adopted`` are of the evidence."""
     old = first(observed, kind)
-    evidence = {"ours": fields.pop("ours")} if "ours" in fields else {}
+    evidence = {name: fields.pop(name) for name in ("ours", "adopted") if name in fields}
     update = {"resource": old.resource.model_copy(update=fields), **evidence}
     if outputs is not None:
         update["outputs"] = outputs
@@ -295,11 +295,29 @@ def worlds(draw: st.DrawFn, fleet: Fleet) -> Observed:
             found.append(draw(st.sampled_from(strangers)))
         else:
             found.append(there)
+    found = draw(some_adopted(found))
     observed = empty(found=tuple(found), conflicts=conflicts)
     for through in draw(st.sets(st.sampled_from(sorted({item.resource.seen_through for item in picture.found})))):
         if draw(st.sampled_from([False, False, False, True])):
             observed = unseen(observed, through)
     return observed
+
+
+@st.composite
+def some_adopted(draw: st.DrawFn, found: Iterable[Found]) -> list[Found]:
+    """The objects, of which the fleet has adopted some instead of making them."""
+    candidates = [one for one in found if can_be_adopted(one)]
+    chosen = draw(st.sets(st.sampled_from([one.resource.key for one in candidates]))) if candidates else set()
+    return [
+        one.model_copy(update={"adopted": True}) if can_be_adopted(one) and one.resource.key in chosen else one
+        for one in found
+    ]
+
+
+def can_be_adopted(found: Found) -> bool:
+    """Whether the object carries a mark of ours, and may carry that it was there before."""
+    kinds = (Vault, Application, ManagedIdentity, ServiceAccount, Deployment)
+    return found.ours and isinstance(found.resource, kinds) and found.resource.owner == FLEET
 
 
 def drifts(found: Found) -> list[Found]:
