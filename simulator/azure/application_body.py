@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from base64 import b64decode
-from copy import deepcopy
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, doubt, rule
 
 from .graph_wire import bad_request
@@ -97,7 +97,7 @@ def blank(azure: AzureState) -> Json:
 def stored(body: Json, sent: Json) -> Json:
     """``body`` with what was sent, as Graph will answer it."""
     sent = {
-        name: [] if value is None and isinstance(body[name], list) else deepcopy(value) for name, value in sent.items()
+        name: [] if value is None and isinstance(body[name], list) else copied(value) for name, value in sent.items()
     }
     if "optionalClaims" in sent:
         body = {name: value for name, value in body.items() if name != "optionalClaims"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from copy import deepcopy
 from typing import Any
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, doubt, rule
 
 from .arm_wire import Unwrapped, region
@@ -146,7 +146,7 @@ def new(tenant_id: str, place: Json, name: str, sent: Json) -> Json:
 @rule("arm", "what a PUT leaves out keeps its value, read-only members are tolerated", Provenance.RECORDED, _SOURCE)
 def merged(tenant_id: str, body: Json, sent: Json) -> Json:
     """``body`` after a PUT of ``sent``; refuses what the service refuses."""
-    result = deepcopy(body)
+    result = copied(body)
     given = {k: v for k, v in (sent.get("properties") or {}).items() if k not in _READ_ONLY and v is not None}
     _changeable(body, sent, given)
     if "oidcIssuerProfile" in given:
@@ -173,7 +173,7 @@ def _overlaid(under: Json, over: Json) -> Json:
         if isinstance(value, dict) and isinstance(result.get(name), dict):
             result[name] = _overlaid(result[name], value)
         elif value is not None:
-            result[name] = deepcopy(value)
+            result[name] = copied(value)
     return result
 
 
@@ -272,7 +272,7 @@ def shown(record: ManagedCluster, *, busy: bool) -> Json:
     if not busy or record.operation is None:
         return record.body
     kind = record.operation.kind
-    body = deepcopy(record.body)
+    body = copied(record.body)
     properties = body["properties"]
     properties["provisioningState"] = kind
     for pool in properties["agentPoolProfiles"]:

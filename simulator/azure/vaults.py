@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
@@ -65,7 +65,7 @@ def _shown(simulation: Simulation, vault: Vault, *, fresh: bool = False) -> Json
     """The body now; ``fresh`` for the answer to the creation itself."""
     if not fresh and vault.registered_at <= simulation.clock.now():
         return vault.body
-    body = deepcopy(vault.body)
+    body = copied(vault.body)
     body["properties"]["provisioningState"] = "RegisteringDns"
     body["properties"]["vaultUri"] = body["properties"]["vaultUri"].rstrip("/")
     return body

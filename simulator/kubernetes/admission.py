@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from typing import TYPE_CHECKING, Any
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, rule
 
 from . import defaults
@@ -66,14 +66,14 @@ def _check_namespace(cluster: Cluster, resource: Resource, obj: Json) -> None:
 async def _built_in(cluster: Cluster, resource: Resource, obj: Json, old: Json | None, subresource: str) -> Json:
     if resource.key != "pods" or old is not None or subresource:
         return obj
-    obj = copy.deepcopy(obj)
+    obj = copied(obj)
     spec = obj["spec"]
     if not spec.get("serviceAccountName"):
         spec["serviceAccountName"] = spec["serviceAccount"] = "default"
     account = await _service_account(cluster, obj)
     _mount_token(cluster, spec, account)
     if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
-        spec["imagePullSecrets"] = copy.deepcopy(account["imagePullSecrets"])
+        spec["imagePullSecrets"] = copied(account["imagePullSecrets"])
     _prioritise(obj)
     _tolerate(spec)
     return obj

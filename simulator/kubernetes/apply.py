@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, rule
 
 from . import field_sets, kinds, managed_fields, registry, schema
@@ -98,9 +98,7 @@ def _applied(
     entries = managed_fields.decode(live["metadata"])
     now = cluster.now()
     try:
-        obj, result = managed_fields.applied(
-            copy.deepcopy(live), copy.deepcopy(config), entries, manager, now, force=options.force
-        )
+        obj, result = managed_fields.applied(copied(live), copied(config), entries, manager, now, force=options.force)
     except managed_fields.Conflict as found:
         raise found.refusal() from None
     return obj, result

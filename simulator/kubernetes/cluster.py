@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import random
 import secrets
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.clock import Clock, Skewed
+from simulator.copying import copied
 
 from . import apply, controllers, registry, signing
 from .command_streams import Wanted
@@ -114,11 +114,11 @@ class Cluster:
 
     def get(self, resource: str, name: str, namespace: str = "") -> Json | None:
         """The object or None. ``resource`` is a key like "pods" or "deployments.apps"."""
-        return copy.deepcopy(self.store.get(resource, namespace, name))
+        return copied(self.store.get(resource, namespace, name))
 
     def list(self, resource: str, namespace: str = "") -> list[Json]:
         """The objects by namespace and name, of all namespaces when none is given."""
-        return copy.deepcopy(self.store.list(resource, namespace))
+        return copied(self.store.list(resource, namespace))
 
     async def create(
         self,
@@ -135,14 +135,14 @@ class Cluster:
         Raises :class:`~simulator.routing.Refusal` with the answer that the API would give.
         """
         options = Options(manager=manager, dry_run=dry_run, user=user or CONTROLLER)
-        return copy.deepcopy(await registry.create(self, resource_of(self, resource), obj, namespace, options))
+        return copied(await registry.create(self, resource_of(self, resource), obj, namespace, options))
 
     def write(self, resource: str, obj: Json, *, manager: str = "kube-controller-manager") -> Json:
         """Create or replace the whole object including its status, without admission; nothing when nothing changed.
 
         For controllers only. ``kind`` and ``apiVersion`` may be left out.
         """
-        return copy.deepcopy(registry.write(self, resource_of(self, resource), obj, manager))
+        return copied(registry.write(self, resource_of(self, resource), obj, manager))
 
     def remove(self, resource: str, name: str, namespace: str = "") -> None:
         """Delete the object at once, whatever its finalizers; nothing when it is not there."""
@@ -154,14 +154,14 @@ class Cluster:
         resource = by_kind(obj["apiVersion"], obj["kind"])
         if resource is None:
             raise KeyError(f"{obj['apiVersion']} {obj['kind']}")
-        return copy.deepcopy(apply.apply_manifest(self, resource, obj, manager))
+        return copied(apply.apply_manifest(self, resource, obj, manager))
 
     def subscribe(self) -> asyncio.Queue[tuple[str, str, Json]]:
         """A queue that gets (ADDED, MODIFIED or DELETED, resource key, object) of every change from now on."""
         queue: asyncio.Queue[tuple[str, str, Json]] = asyncio.Queue()
 
         def pass_on(change: Change) -> None:
-            queue.put_nowait((change.type, change.resource, copy.deepcopy(change.object)))
+            queue.put_nowait((change.type, change.resource, copied(change.object)))
 
         self.store.listen(pass_on)
         return queue

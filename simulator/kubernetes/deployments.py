@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, rule
 
 from . import conditions
@@ -112,9 +112,9 @@ class Deployments:
 
     async def _create(self, deployment: Json, digest: str, revision: int, old: list[Json]) -> Json:
         metadata, spec = deployment["metadata"], deployment["spec"]
-        template = copy.deepcopy(spec["template"])
+        template = copied(spec["template"])
         template["metadata"].setdefault("labels", {})["pod-template-hash"] = digest
-        selector = copy.deepcopy(spec["selector"])
+        selector = copied(spec["selector"])
         selector.setdefault("matchLabels", {})["pod-template-hash"] = digest
         replica_set = {
             "apiVersion": "apps/v1",

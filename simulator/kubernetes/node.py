@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import shutil
 import zlib
@@ -11,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, rule
 from simulator.routing import Refusal
 
@@ -181,7 +181,7 @@ class Node:
     def _bind(self, pod: Json) -> Json:
         if pod["spec"].get("nodeName"):
             return pod
-        bound = copy.deepcopy(pod)
+        bound = copied(pod)
         bound["spec"]["nodeName"] = self._name
         status = bound.setdefault("status", {})
         scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}

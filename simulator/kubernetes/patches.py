@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
 import jsonpatch
 import jsonpointer
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, doubt, rule
 from simulator.routing import Refusal
 
@@ -77,7 +77,7 @@ def _in_go(value: Any) -> str:
 def merge(target: Any, patch: Any) -> Any:
     """RFC 7386: null deletes, objects merge, everything else replaces."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return copied(patch)
     result = dict(target) if isinstance(target, dict) else {}
     for name, value in patch.items():
         if value is None:
@@ -90,7 +90,7 @@ def merge(target: Any, patch: Any) -> Any:
 @rule("kubernetes", "JSON patch: replace of a missing key adds", Provenance.RECORDED, "errors.yaml not_errors")
 def _json_patched(obj: Json, operations: Any) -> Json:
     try:
-        document: Any = copy.deepcopy(obj)
+        document: Any = copied(obj)
         for operation in operations:
             document = jsonpatch.apply_patch(document, [_forgiving(document, operation)])
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError):
@@ -163,7 +163,7 @@ def _is_plain(value: Any) -> bool:
 def _merged_field(type_name: str, name: str, target: Any, value: Any, order: list[Any] | None) -> Any:
     field_type = schema.field_type(type_name, name) if schema.is_structure(type_name) else schema.element(type_name)
     if field_type is None or (target is None and not isinstance(value, dict | list)):
-        return copy.deepcopy(value)
+        return copied(value)
     if isinstance(value, dict) and (schema.is_structure(field_type) or field_type[0] == "{"):
         return strategic(field_type, target, value)
     if isinstance(value, list):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, rule
 
 from . import admission, allocation, defaults, kinds, managed_fields, schema, validation
@@ -164,7 +164,7 @@ async def update(
     """Replace an object by what ``change`` makes of a copy of it; of a subresource only that part is taken."""
 
     def revise(live: Json) -> Json:
-        wanted = received(resource, change(copy.deepcopy(live)), namespace, name)
+        wanted = received(resource, change(copied(live)), namespace, name)
         return revised(cluster, resource, live, wanted, options, subresource)
 
     return await replace(cluster, resource, namespace, name, revise, options, subresource)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, rule
 from simulator.routing import Refusal
 
@@ -43,12 +43,12 @@ def owned(cluster: Cluster, resource: str, owner: Json) -> list[Json]:
     """The objects that ``owner`` controls, in its namespace."""
     # From the store, because copying a whole namespace for a few objects of it is slow.
     objects = cluster.store.list(resource, owner["metadata"]["namespace"])
-    return [copy.deepcopy(obj) for obj in objects if controller_of(obj) == owner["metadata"]["uid"]]
+    return [copied(obj) for obj in objects if controller_of(obj) == owner["metadata"]["uid"]]
 
 
 def pod_of(owner: Json, **metadata: str) -> Json:
     """A pod of an owner's template, with a ``name`` or a ``generateName``."""
-    pod: Json = copy.deepcopy(owner["spec"]["template"]) | {"apiVersion": "v1", "kind": "Pod"}
+    pod: Json = copied(owner["spec"]["template"]) | {"apiVersion": "v1", "kind": "Pod"}
     whose = {"namespace": owner["metadata"]["namespace"], "ownerReferences": [owner_reference(owner)]}
     pod["metadata"] |= {**metadata, **whose}
     pod["metadata"].pop("creationTimestamp", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import copy
 import json
 import logging
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonpatch
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, rule
 from simulator.routing import Refusal
 
@@ -220,8 +220,8 @@ class Webhooks:
             "namespace": obj["metadata"].get("namespace", ""),
             "operation": self._operation,
             "userInfo": options.user.info(),
-            "object": copy.deepcopy(obj),
-            "oldObject": copy.deepcopy(self._old),
+            "object": copied(obj),
+            "oldObject": copied(self._old),
             "dryRun": options.dry_run,
             "options": how,
         }
@@ -255,7 +255,7 @@ def _patched(obj: Json, answer: Json) -> Json:
         return obj
     operations = json.loads(base64.b64decode(answer["patch"]))
     try:
-        patched: Json = jsonpatch.apply_patch(copy.deepcopy(obj), operations)
+        patched: Json = jsonpatch.apply_patch(copied(obj), operations)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException):
         broken = operations[0] if operations else {}
         path, operation = broken.get("path", ""), broken.get("op", "")

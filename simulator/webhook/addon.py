@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import copy
 import gzip
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from simulator.copying import copied
 from simulator.kubernetes.encoding import timestamp
 from simulator.kubernetes.resources import by_kind
 from simulator.provenance import Provenance, rule
@@ -48,8 +49,13 @@ _REVERTED_AFTER = 90.0
 @rule("webhook", "objects of the managed add-on", Provenance.REPORTED, "AKS issues 5472, 5686")
 def addon_objects(tenant_id: str) -> list[Json]:
     """The add-on's objects, in the order in which they are applied."""
-    objects = list(yaml.safe_load_all(_OBJECTS.replace(_TENANT_PLACE, tenant_id)))
-    return [obj | {"metadata": obj["metadata"] | copy.deepcopy(_MARKS)} for obj in objects]
+    objects = copied(_parsed(tenant_id))
+    return [obj | {"metadata": obj["metadata"] | copied(_MARKS)} for obj in objects]
+
+
+@lru_cache(maxsize=8)
+def _parsed(tenant_id: str) -> list[Json]:
+    return list(yaml.safe_load_all(_OBJECTS.replace(_TENANT_PLACE, tenant_id)))
 
 
 async def install(cluster: Cluster, tenant_id: str) -> None:

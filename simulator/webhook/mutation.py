@@ -7,12 +7,12 @@ server's work.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import re
 from typing import Any
 
+from simulator.copying import copied
 from simulator.provenance import Provenance, rule
 
 from .proxy_sidecar import DEFAULT_PORT, inject_proxy
@@ -78,7 +78,7 @@ _NEWER_THAN_THE_WEBHOOK: tuple[tuple[str, ...], ...] = (
 @rule("webhook", "fields unknown to its build are lost", Provenance.RECORDED, "admission.yaml round_trip")
 def _reencoded(pod: dict[str, Any]) -> dict[str, Any]:
     """The pod after a round trip through the webhook's own Go types."""
-    pod = copy.deepcopy(pod)
+    pod = copied(pod)
     pod.setdefault("metadata", {}).setdefault("creationTimestamp", None)
     pod.setdefault("status", {})
     for path in _NEWER_THAN_THE_WEBHOOK:
@@ -184,7 +184,7 @@ def _volume(
     }
     sources: list[dict[str, Any]] = [{"serviceAccountToken": token}]
     if endpoint and endpoint.authority_source:
-        sources.append(copy.deepcopy(dict(endpoint.authority_source)))
+        sources.append(copied(dict(endpoint.authority_source)))
     return {"name": _RESERVED_VOLUME + digest[:30], "projected": {"sources": sources}}
 
 
