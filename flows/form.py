@@ -6,16 +6,44 @@ stays.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from fleet.spec import Fleet
 
 
-def _field(title: str, description: str, **rules: Any) -> Any:
-    return Field(json_schema_extra={"title": title, "description": description}, **rules)
+def _field(title: str, description: str) -> Any:
+    return Field(json_schema_extra={"title": title, "description": description})
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What holds of a value, as JSON Schema says it; who breaks it reads our words, in the form and in a run.
+
+    Prefect shows what its validator says of the keyword that fails. Of a constant that is the constant itself: so a
+    value that is against the rule has to be the sentence that tells what it should be.
+    """
+
+    says: str
+    schema: Mapping[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "if": {"not": dict(self.schema)}, "then": {"const": self.says}}
+
+    def _checked(self, value: Any) -> Any:
+        from jsonschema import Draft202012Validator
+
+        if not Draft202012Validator(self.schema).is_valid(value):
+            raise ValueError(f"{self.says} was expected")
+        return value
 
 
 class WhenBusy(StrEnum):
@@ -24,6 +52,8 @@ class WhenBusy(StrEnum):
     WAIT = "wait"
     SKIP = "skip"
 
+
+_A_PATH = Rule("a path (or leave it out)", {"minLength": 1})
 
 FleetValue = Annotated[
     Fleet | None,
@@ -34,8 +64,8 @@ FleetPath = Annotated[
     _field(
         "Fleet file",
         "The path of a fleet file, or of a folder of such files, where the worker runs. Either this or a fleet.",
-        min_length=1,
     ),
+    _A_PATH,
 ]
 PlanPath = Annotated[
     str | None,
@@ -43,8 +73,8 @@ PlanPath = Annotated[
         "Plan file",
         "The path of a file that plan --out wrote, in place of a fleet: just that plan is applied, and nothing where "
         "the world has moved since.",
-        min_length=1,
     ),
+    _A_PATH,
 ]
 Prune = Annotated[
     bool, _field("Prune", "Take away what carries the fleet's mark and is no longer in it. The plan shows it first.")
@@ -65,17 +95,15 @@ ApproveMinutes = Annotated[
     _field(
         "Minutes to decide",
         "How long the plan waits for somebody to agree. Then it counts as refused.",
-        gt=0,
-        le=10_080,
     ),
+    Rule("a number of minutes above 0 and up to 10080 (a week)", {"exclusiveMinimum": 0, "maximum": 10_080}),
 ]
 Proving = Annotated[bool, _field("Prove", "Afterwards read the secret of every workload with a token of its own.")]
 Fresh = Annotated[bool, _field("Prove anew", "Trust no proof of an earlier run.")]
 PatienceSeconds = Annotated[
     float,
-    _field(
-        "Patience in seconds", "How long to try what may not be in effect yet, a new credential or role.", ge=0, le=3600
-    ),
+    _field("Patience in seconds", "How long to try what may not be in effect yet, a new credential or role."),
+    Rule("a number of seconds from 0 to 3600 (an hour)", {"minimum": 0, "maximum": 3600}),
 ]
 Busy = Annotated[
     WhenBusy,
@@ -87,8 +115,8 @@ ShardSize = Annotated[
         "Changes per machine",
         "With more changes than this, slices of so many go to the workers of the deployment reconcile-shard/shard. "
         "0: all of them here.",
-        ge=0,
     ),
+    Rule("a number of changes from 0 on", {"minimum": 0}),
 ]
 Everything = Annotated[bool, _field("Everything", "Vaults (soft-deleted) and webhooks too.")]
 Workloads = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from .summary import Summary, read
 from .teardown import teardown
 from .verify import verify
 
+_TOO_LARGE = re.compile(r"Flow run parameters must be less than [\d,]+ bytes when serialized \(got [\d,]+ bytes\)")
 _FLOWS: Mapping[str, Any] = {"reconcile": reconcile, "verify": verify, "teardown": teardown}
 
 
@@ -48,19 +50,25 @@ def run(name: str, parameters: Mapping[str, Any], listener: Listener) -> LocalOu
     try:
         state = asyncio.run(attended())
     except httpx.HTTPError as failure:
-        return LocalOutcome(None, completed=False, summary=None, error=_no_longer_kept(failure))
+        return LocalOutcome(None, completed=False, summary=None, error=no_longer_kept(failure))
     run_id = str(state.state_details.flow_run_id) if state.state_details.flow_run_id else None
     summary, error = asyncio.run(_result(state))
     return LocalOutcome(run_id, state.is_completed(), summary, error)
 
 
-def _no_longer_kept(error: httpx.HTTPError) -> str:
-    """That the server itself has failed, which no state of a run can tell."""
-    reason = f"HTTP {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else str(error)
+def no_longer_kept(error: httpx.HTTPError) -> str:
+    """That the server itself has failed, or does not take the fleet: what no state of a run can tell."""
+    server = f"the Prefect server {os.environ.get('PREFECT_API_URL')}"
+    answer = error.response if isinstance(error, httpx.HTTPStatusError) else None
+    if answer is not None and (size := _TOO_LARGE.search(answer.text)):
+        return (
+            f"{server} takes no fleet of this size: {size[0]}. Start it with PREFECT_SERVER_API_MAX_PARAMETER_SIZE=0, "
+            "or run the deployment reconcile/on-demand there, which reads the fleet's file itself (fleet_file)"
+        )
     return (
-        f"the Prefect server {os.environ.get('PREFECT_API_URL')} can keep nothing of this run ({reason}), so it "
-        "stopped. Its log tells why; most likely its database is full, locked or read-only. Put that right and run it "
-        "again: what is done is not done again"
+        f"{server} can keep nothing of this run ({f'HTTP {answer.status_code}' if answer is not None else error}), so "
+        "it stopped. Its log tells why; most likely its database is full, locked or read-only. Put that right and run "
+        "it again: what is done is not done again"
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.text import Text
 
+from clients.kubernetes import address_of
 from fleet.changes import Action
 from fleet.files import FleetFileError
 from fleet.migration import file as fleet_file
@@ -168,9 +169,10 @@ async def cleanup(there: There, console: Console, path: Path, namespace: str | N
             say(console, "To remove them: --cleanup --yes. They are kept in a file first, and --undo brings them back.")
         return EXIT_CHANGES if goes or stays else EXIT_OK
     file = _removed_file(path)
-    kept = [*_removed(path), *await old_objects.kept(there.kubernetes, goes)]
+    items = [*_removed(path), *await old_objects.kept(there.kubernetes, goes)]
+    kept = {(item["kind"], *address_of(item)): item for item in items}  # what went before and came back: as it is now
     if goes:
-        write(file, yaml.safe_dump_all(kept, sort_keys=False, allow_unicode=True), overwrite=True)
+        write(file, yaml.safe_dump_all(kept.values(), sort_keys=False, allow_unicode=True), overwrite=True)
     for one in goes:
         await old_objects.remove(there.kubernetes, one)
         say(console, f"removed    {one}")

@@ -1,4 +1,4 @@
-"""kubectl on owners of pods: it restarts them, waits for their rollouts, and prints what budgets allow."""
+"""kubectl on owners of pods and on kinds of others: rollouts, budgets, Jobs, and definitions that it waits for."""
 
 from __future__ import annotations
 
@@ -38,6 +38,36 @@ def rollout(kind: str) -> tuple[Row, ...]:
     )
 
 
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.org}
+spec:
+  group: example.org
+  scope: Namespaced
+  names: {plural: things, singular: thing, kind: Thing, listKind: ThingList}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+POD = "{metadata: {labels: {app: once}}, spec: {restartPolicy: Never, containers: [{name: main, image: 'nginx:1'}]}}"
+JOB = f"""
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: once, namespace: owned}}
+spec: {{template: {POD}}}
+"""
+CONTROLLER = """
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: old, namespace: owned}
+spec: {template: {metadata: {labels: {app: old}}, spec: {containers: [{name: main, image: "nginx:1"}]}}}
+"""
+DONE = '{"status": {"phase": "Succeeded"}}'
+LABELLED = '{"spec": {"template": {"metadata": {"labels": {"app": "other"}}}}}'
+
 STORIES: dict[str, tuple[Row, ...]] = {
     "StatefulSet": (
         Row("kubectl create namespace owned"),
@@ -59,6 +89,53 @@ STORIES: dict[str, tuple[Row, ...]] = {
         Row("kubectl -n owned get daemonset web", says=r"web +1 +1 +1 +1 +1 +<none> "),
         Row("kubectl -n owned delete daemonset web", says="deleted"),
         Row("kubectl -n owned wait pod --selector app=daemonset --for delete --timeout 20s"),
+        Row("kubectl delete namespace owned", says="deleted"),
+    ),
+    "Job": (
+        Row("kubectl create namespace owned"),
+        Row("kubectl apply -f -", given=JOB, says="created"),
+        Row("kubectl -n owned wait job/once --for jsonpath={.status.active}=1 --timeout 20s", says="condition met"),
+        Row(
+            "kubectl -n owned get job once -o json",
+            [1, 1, 6, "NonIndexed", False, "ClusterFirst"],
+            at=(
+                "spec.completions",
+                "spec.parallelism",
+                "spec.backoffLimit",
+                "spec.completionMode",
+                "spec.suspend",
+                "spec.template.spec.dnsPolicy",
+            ),
+        ),
+        Row(f"kubectl -n owned patch job once --type merge -p '{LABELLED}'", says="field is immutable", code=1),
+        Row("""kubectl -n owned get pods -l app=once -o jsonpath='"{.items[0].metadata.name}"'""", keep="pod"),
+        Row(f"kubectl -n owned patch pod $pod --subresource status --type merge -p '{DONE}'", says="patched"),
+        Row("kubectl -n owned wait job/once --for condition=complete --timeout 20s", says="condition met"),
+        Row("kubectl delete namespace owned", says="deleted"),
+    ),
+    "ReplicationController": (
+        Row("kubectl create namespace owned"),
+        Row("kubectl apply -f -", given=CONTROLLER, says="created"),
+        Row("kubectl -n owned wait rc/old --for jsonpath={.status.readyReplicas}=1 --timeout 20s", says="met"),
+        Row("kubectl -n owned get rc old -o json", [1, {"app": "old"}], at=("spec.replicas", "spec.selector")),
+        Row("kubectl delete namespace owned", says="deleted"),
+    ),
+    "custom": (
+        Row("kubectl create namespace owned"),
+        Row("kubectl apply -f -", given=DEFINITION, says="created"),
+        Row("kubectl wait crd/things.example.org --for condition=established --timeout 20s", says="condition met"),
+        Row(
+            "kubectl apply -f -",
+            given="{apiVersion: example.org/v1, kind: Thing, metadata: {name: one, namespace: owned}}",
+            says="thing.example.org/one created",
+        ),
+        Row(
+            """kubectl -n owned patch thing one --type strategic -p '{"spec": {}}'""",
+            says="body of the request was in an unknown format - accepted media types include",
+            code=1,
+        ),
+        Row("kubectl delete crd things.example.org", says="deleted"),
+        Row("kubectl get things -A", says="doesn't have a resource type", code=1),
         Row("kubectl delete namespace owned", says="deleted"),
     ),
 }

@@ -12,8 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 import pytest_asyncio
+import yaml
 
+from fleet.spec import IdentityKind, VaultAuthorization
 from simulator.clock import Clock
+from tests.benchmarks import fleets
 from tests.conftest import DEMO_FLEET, ROOT, running_cloud
 from tests.end_to_end.command import PrefectApi, Terminal
 
@@ -60,6 +63,28 @@ async def test_a_server_whose_database_is_full_is_told_and_nothing_is_changed(
     assert f"the Prefect server {card['url']} can keep nothing of this run (HTTP 5" in finished.err
     assert "most likely its database is full, locked or read-only" in finished.err
     assert len(finished.err.splitlines()) == 1
+    assert terminal.cloud.journal.writing() == []
+
+
+async def test_a_fleet_of_any_size_is_taken(terminal: Terminal, tmp_path: Path) -> None:
+    """It is a parameter of the run, and Prefect's usual limit for those is half a MiB."""
+    large = fleets.document(4000, 1, 1, IdentityKind.APPLICATION, VaultAuthorization.RBAC)
+    file = tmp_path / "large.yaml"
+    file.write_text(yaml.safe_dump(large), encoding="utf-8")
+    finished = await terminal.run("verify", file)
+    assert finished.code == 1
+    assert "not tried team-03999/app on cluster-0: cluster cluster-0 has no OIDC issuer yet" in finished.words
+
+
+async def test_a_server_that_takes_no_such_fleet_is_told_with_the_way_out(terminal: Terminal, tmp_path: Path) -> None:
+    alone = Terminal(terminal.cloud, tmp_path / "home")
+    try:
+        finished = await alone.run("reconcile", DEMO_FLEET, PREFECT_SERVER_API_MAX_PARAMETER_SIZE="1000")
+    finally:
+        assert (await alone.run("stop")).code == 0
+    assert finished.code == 1
+    assert "takes no fleet of this size: Flow run parameters must be less than 1,000 bytes" in finished.words
+    assert "Start it with PREFECT_SERVER_API_MAX_PARAMETER_SIZE=0, or run the deployment" in finished.words
     assert terminal.cloud.journal.writing() == []
 
 

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
+import yaml
+from prefect.client.orchestration import PrefectClient
 from processes import inherited, running
 from server import PREFECT, Server
 
+from deployments import automations
 from tests.benchmarks.served import ServedCloud
 from tests.conftest import CANARY, ROOT
 from tests.end_to_end.command import PrefectApi
@@ -58,6 +61,7 @@ class Plant(Person):
             "PREFECT_API_URL": self.api.url,
             "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(self.folder / "results"),
             "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "WORKLOAD_IDENTITY_ROOT": str(ROOT),
             "DO_NOT_TRACK": "1",
         }
@@ -80,6 +84,15 @@ class Plant(Person):
         )
         said, _ = await deploying.communicate()
         assert deploying.returncode == 0, said.decode()
+
+    async def automate(self, name: str, within: int) -> None:
+        """Make this automation of ours, sooner than its file says."""
+        content = yaml.safe_load((automations.FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+        content["trigger"]["within"] = within
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        async with PrefectClient(api=self.api.url) as client:
+            await automations.apply(client, path)
 
     async def slices_of(self, run: str) -> list[dict[str, Any]]:
         """The runs of a run's slices."""

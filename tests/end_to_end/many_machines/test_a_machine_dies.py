@@ -128,6 +128,22 @@ async def test_who_cancels_the_run_cancels_its_slices(plant: Plant) -> None:
     assert "CANCELLED" in {one["state"]["type"] for one in await plant.slices_of(run)}
 
 
+async def test_a_run_whose_machine_is_gone_is_called_crashed(plant: Plant) -> None:
+    await plant.automate("dead-runs", within=90)
+    run = await begun(plant)
+
+    async def beats() -> bool | None:
+        of_it = {"filter": {"event": {"name": ["prefect.flow-run.heartbeat"]}}, "limit": 50}
+        events = (await plant.post("/events/filter", of_it)).json()["events"]
+        return any(run in event["resource"]["prefect.resource.id"] for event in events) or None
+
+    await eventually(beats, "a heartbeat", seconds=60)
+    kill(plant.machines["coordinator"])
+    state = await plant.ended(run)
+    assert state["type"] == "CRASHED"
+    assert "Its machine has not been heard of" in state["message"]
+
+
 async def test_who_comes_after_a_dead_coordinator_does_what_is_left(plant: Plant) -> None:
     first = await begun(plant)
     await half_way(plant, first)

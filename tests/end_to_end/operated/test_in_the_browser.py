@@ -75,7 +75,7 @@ async def test_a_wrong_value_is_refused_by_the_form(page: Page, desk: Desk) -> N
     await expect(page.get_by_text("Pause after the plan, and go on only when a person has agreed")).to_be_visible()
     await field(page, "Minutes to decide").locator("input").fill("0")
     await page.get_by_role("button", name="Submit").click()
-    await expect(page.get_by_text("Validation failed for field 'approve_minutes'").first).to_be_visible()
+    await expect(page.get_by_text("a number of minutes above 0 and up to 10080").first).to_be_visible()
     assert page.url.partition("?")[0].endswith("/run")
 
 

@@ -250,6 +250,18 @@ async def test_old_objects_go_once_nobody_needs_them_and_come_back(person: Perso
     assert client_ids(await pods_of_one_template(person, "ledger")) == {None}
 
 
+async def test_what_goes_for_the_second_time_comes_back_as_it_was_then(person: Person) -> None:
+    await ready_to_switch(person)
+    binding = on(person.cloud, "/apis/aadpodidentity.k8s.io/v1/namespaces/billing/azureidentitybindings/billing")
+    for team in ("first", "second"):
+        patch = {"metadata": {"labels": {"team": team}}}
+        await person.cloud.by_hand("PATCH", binding, patch, **{"Content-Type": "application/merge-patch+json"})
+        await person.switch("billing/invoices", "billing/ledger")
+        assert await person.cleanup(remove=True) == 2
+        await person.undo()
+        assert (await person.cloud.by_hand("GET", binding))["metadata"]["labels"] == {"team": team}
+
+
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_migration_gets_through_the_weather_of_the_real_cloud(tmp_path: Path, seed: int) -> None:
     async with veteran(tmp_path / "simulator", dials=NORMAL, speed=200.0, seed=seed) as cloud:
