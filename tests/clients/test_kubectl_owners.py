@@ -135,7 +135,7 @@ STORIES: dict[str, tuple[Row, ...]] = {
             code=1,
         ),
         Row("kubectl delete crd things.example.org", says="deleted"),
-        Row("kubectl get things -A", says="doesn't have a resource type", code=1),
+        Row("kubectl get things -A", says="could not find the requested resource|doesn't have a resource type", code=1),
         Row("kubectl delete namespace owned", says="deleted"),
     ),
 }

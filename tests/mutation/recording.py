@@ -20,7 +20,7 @@ OPTIONS = ("-m", "not crash and not storm", "--timeout", "300")
 """Real clients judge too."""
 
 KINDS = (
-    ("flow", ("tests/integration/chain/", "tests/end_to_end/")),
+    ("flow", ("tests/integration/chain/", "tests/integration/migration/", "tests/end_to_end/")),
     (
         "client",
         ("tests/clients/", "tests/integration/clients/", "tests/integration/kubernetes/test_kubernetes_clients.py"),

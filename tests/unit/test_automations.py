@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 FILES = automations.files()
 DEPLOYED = {
-    f"{deployment['entrypoint'].rpartition(':')[2]}/{deployment['name']}"
+    f"{deployment['entrypoint'].rpartition(':')[2].replace('_', '-')}/{deployment['name']}"
     for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 }
 
