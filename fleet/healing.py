@@ -53,6 +53,11 @@ def findings(
             yield _finding(wanted, found.resource, stale, grouping.of(wanted))
 
 
+def is_of_pods(finding: Finding) -> bool:
+    """Whether a plan's finding is about pods, and not about something that nobody wants any more."""
+    return finding.key.startswith(("rollout:", "pods:"))
+
+
 def unseen(fleet: Fleet, observed: Observed) -> Iterator[tuple[str, str]]:
     """Clusters whose pods alone could not be looked at, each with the reason."""
     for cluster in fleet.clusters:

@@ -11,7 +11,7 @@ from typing import Any
 
 from prefect.events import emit_event
 
-from fleet import naming
+from fleet import healing, naming
 from fleet.audit.findings import Audit
 from fleet.changes import Plan
 from fleet.outline import headline
@@ -29,6 +29,7 @@ class Happening(StrEnum):
     DRIFT_REPAIRED = "workload-identity.drift.repaired"
     VERIFICATION_FAILED = "workload-identity.verification.failed"
     ORPHAN_FOUND = "workload-identity.orphan.found"
+    PODS_STALE = "workload-identity.pods.stale"
     AUDIT_FOUND = "workload-identity.audit.found"
     BUDGET_NEARLY_USED = "workload-identity.budget.nearly-used"
 
@@ -43,8 +44,9 @@ def planned(plan: Plan) -> None:
     if plan.changes:
         changes = [title(change) for change in plan.changes]
         _emit(Happening.DRIFT_FOUND, plan.fleet, changes, plan=headline(plan.changes, plan.holds))
-    if plan.findings:
-        _emit(Happening.ORPHAN_FOUND, plan.fleet, [str(finding) for finding in plan.findings])
+    for happening, of_pods in ((Happening.ORPHAN_FOUND, False), (Happening.PODS_STALE, True)):
+        if told := [str(finding) for finding in plan.findings if healing.is_of_pods(finding) is of_pods]:
+            _emit(happening, plan.fleet, told)
 
 
 def applied(plan: Plan, failures: Mapping[str, str], waiting: Mapping[str, str]) -> None:
