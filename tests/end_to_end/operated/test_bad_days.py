@@ -41,7 +41,12 @@ POOL = "workload-identity"
 async def test_parameters_of_an_older_version_are_named_and_nothing_is_changed(
     desk: Desk, outdated: dict[str, Any], said: str
 ) -> None:
-    """As from a server that was deployed to by that version: its form, and so the server, take them."""
+    """As from a server that was deployed to by that version: its form, and so the server, take them.
+
+    The schedule rests meanwhile: what is changed every quarter of an hour would be taken for this run's doing.
+    """
+    every_15_minutes = await desk.api.get("/deployments/name/reconcile/every-15-minutes")
+    (await desk.send("POST", f"/deployments/{every_15_minutes['id']}/pause_deployment")).raise_for_status()
     deployment = await desk.api.get(f"/deployments/name/{ON_DEMAND}")
     taken = await desk.send("PATCH", f"/deployments/{deployment['id']}", {"enforce_parameter_schema": False})
     assert taken.is_success, taken.text
