@@ -34,6 +34,7 @@ AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 """The Entra application of every AKS API server: the audience of the tokens that an Entra-integrated cluster takes."""
 
 _PAGE = 500
+_GONE = 410
 _PLURALS = {
     "Namespace": "/api/v1/namespaces",
     "ServiceAccount": "/api/v1/serviceaccounts",
@@ -101,7 +102,18 @@ class Kubernetes:
         return await self._call("GET", path)
 
     async def list(self, path: str, **query: str) -> list[Json]:
-        """All objects of a collection, page by page."""
+        """All objects of a collection, page by page; all at once where it changes faster than it can be paged.
+
+        A page that is asked for too late is answered 410 Expired; client-go goes on as here (its pager, fall back).
+        """
+        try:
+            return await self._paged(path, query)
+        except CloudError as error:
+            if error.status != _GONE:
+                raise
+        return (await self._call("GET", path, query)).get("items") or []
+
+    async def _paged(self, path: str, query: dict[str, str]) -> list[Json]:
         items: list[Json] = []
         page: dict[str, str] = {"limit": str(_PAGE)}
         while True:

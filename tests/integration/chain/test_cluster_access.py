@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from clients.kubernetes import path_of
 from clients.session import Clients, find_tenancy
 from clients.waiting import Patience
 from fleet.spec import Cluster, Fleet
+from simulator.kubernetes import store
 from tests.conftest import Cloud, demo_cloud_with, running_cloud
 
 AKS = Cluster(name="sysadminas", resource_group="sysadminas-aks")
@@ -102,3 +104,29 @@ async def admin_kubeconfig(cloud: Cloud, directory: Path) -> Path:
     path = directory / "kubeconfig"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
+
+
+async def test_a_list_of_what_changes_faster_than_its_pages_come_is_whole(
+    tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server forgets a page's revision at the next change, and says Expired."""
+    monkeypatch.setattr(store, "HISTORY", 1)
+    async with running_cloud(tmp_path / "simulator") as cloud, cloud.clients() as clients:
+        (cluster,) = cloud.simulator.simulation.clusters.values()
+        for number in range(600):
+            cluster.write("serviceaccounts", {"metadata": {"name": f"account-{number}", "namespace": "default"}})
+
+        async def changes() -> None:
+            while True:
+                data = {"at": str(cluster.store.revision)}
+                cluster.write("configmaps", {"metadata": {"name": "busy", "namespace": "default"}, "data": data})
+                await asyncio.sleep(0)
+
+        changing = asyncio.create_task(changes())
+        clients.tenancy = await find_tenancy(clients, fleet.subscription)
+        kubernetes = await clients.cluster(AKS)
+        listed = await kubernetes.list(path_of("ServiceAccount", "default"))
+        changing.cancel()
+        assert {f"account-{number}" for number in range(600)} <= {item["metadata"]["name"] for item in listed}
+        statuses = [entry.status for entry in cloud.journal.entries if entry.path.endswith("/default/serviceaccounts")]
+        assert statuses == [200, 410, 200]
