@@ -59,6 +59,7 @@ _PLURALS = {
 }
 
 Json = dict[str, Any]
+Items = list[Json]
 
 
 def path_of(kind: str, namespace: str = "", name: str = "") -> str:
@@ -101,7 +102,7 @@ class Kubernetes:
         """One object. ``Missing`` where there is none."""
         return await self._call("GET", path)
 
-    async def list(self, path: str, **query: str) -> list[Json]:
+    async def list(self, path: str, **query: str) -> Items:
         """All objects of a collection, page by page; all at once where it changes faster than it can be paged.
 
         A page that is asked for too late is answered 410 Expired; client-go goes on as here (its pager, fall back).
@@ -113,8 +114,8 @@ class Kubernetes:
                 raise
         return (await self._call("GET", path, query)).get("items") or []
 
-    async def _paged(self, path: str, query: dict[str, str]) -> list[Json]:
-        items: list[Json] = []
+    async def _paged(self, path: str, query: dict[str, str]) -> Items:
+        items: Items = []
         page: dict[str, str] = {"limit": str(_PAGE)}
         while True:
             answer = await self._call("GET", path, {**query, **page})

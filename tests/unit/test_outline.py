@@ -146,6 +146,8 @@ def test_a_headline_of_what_is_done_says_so() -> None:
     fleet = a_fleet()
     assert headline(plan(fleet, empty()).changes, done=True) == "12 created"
     assert headline(plan_teardown(fleet, as_wanted(fleet)).changes, done=True) == "7 deleted"
+    adopted = changed(as_wanted(fleet), "application", adopted=True)
+    assert headline(plan_teardown(fleet, adopted).changes, done=True) == "6 deleted, 1 released"
 
 
 # Laws

@@ -12,6 +12,7 @@ from fleet.findings import Finding
 from fleet.observed import Observed
 from fleet.plan import plan
 from fleet.spec import Fleet
+from fleet.teardown import plan_teardown
 from flows.console import show_plan
 
 from .worlds import a_fleet, aks, application, as_wanted, changed, deployment, empty, unseen, vault, workload
@@ -182,3 +183,9 @@ def test_what_is_kept_for_now_is_neither_done_nor_failed() -> None:
     )
     assert "· remove federated-credential" in file.getvalue()
     assert file.getvalue().endswith("\n1 created, 1 kept for now\n")
+
+
+def test_what_is_released_says_that_it_stays() -> None:
+    fleet = a_fleet()
+    planned = plan_teardown(fleet, changed(as_wanted(fleet), "application", adopted=True))
+    assert "↩ release application app  was there before the fleet, and stays\n" in printed(planned)
