@@ -29,6 +29,9 @@ OPERATOR = "operator"
 MAX_FEDERATED_CREDENTIALS = 20
 """Per application or managed identity (Microsoft's documentation of workload identity federation)."""
 
+MAX_ROLE_ASSIGNMENTS = 4000
+"""Per subscription (Azure RBAC limits)."""
+
 FEDERATED_CREDENTIAL_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$")
 DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 DNS_SUBDOMAIN = re.compile(r"^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")

@@ -49,6 +49,8 @@ class Observation(Model):
     """Keys of wanted objects that must not be touched, each with the reason: a foreign object in their place."""
     vanished: tuple[str, ...] = ()
     """Ids of principals that hold access and are no longer in the directory."""
+    role_assignments: int = 0
+    """How many the subscription holds, whoever made them."""
 
     @classmethod
     def together(cls, parts: Iterable[Observation]) -> Observation:
@@ -59,6 +61,7 @@ class Observation(Model):
             unknown=tuple(unknown for part in parts for unknown in part.unknown),
             conflicts={key: reason for part in parts for key, reason in part.conflicts.items()},
             vanished=tuple(principal for part in parts for principal in part.vanished),
+            role_assignments=sum(part.role_assignments for part in parts),
         )
 
 
@@ -83,6 +86,8 @@ class Observed(Model):
     unknown: tuple[Unknown, ...] = ()
     conflicts: dict[str, str] = Field(default_factory=dict)
     vanished: tuple[str, ...] = ()
+    role_assignments: int = 0
+    """As :attr:`Observation.role_assignments`."""
 
     @classmethod
     def gather(cls, tenancy: Tenancy, observations: Iterable[Observation]) -> Observed:
@@ -91,15 +96,15 @@ class Observed(Model):
 
     def and_seen(self, observations: Iterable[Observation]) -> Observed:
         """The picture with what more was seen."""
-        so_far = Observation(found=self.found, unknown=self.unknown, conflicts=self.conflicts, vanished=self.vanished)
-        seen = Observation.together([so_far, *observations])
-        return Observed(
-            tenancy=self.tenancy,
-            found=seen.found,
-            unknown=seen.unknown,
-            conflicts=seen.conflicts,
-            vanished=seen.vanished,
+        so_far = Observation(
+            found=self.found,
+            unknown=self.unknown,
+            conflicts=self.conflicts,
+            vanished=self.vanished,
+            role_assignments=self.role_assignments,
         )
+        seen = Observation.together([so_far, *observations])
+        return Observed(tenancy=self.tenancy, **{field: getattr(seen, field) for field in type(seen).model_fields})
 
     def with_applied(self, resources: Iterable[Resource], outputs: Outputs) -> Observed:
         """The picture after these objects were made so, without another look at the world."""
@@ -114,13 +119,9 @@ class Observed(Model):
             adopted = there is not None and there.predates
             new.append(Found(resource=made, outputs={**known, **outputs.get(made.key, {})}, adopted=adopted))
         kept = [found for found in self.found if id(found) not in replaced]
-        return Observed(
-            tenancy=self.tenancy,
-            found=(*kept, *new),
-            unknown=self.unknown,
-            conflicts=self.conflicts,
-            vanished=self.vanished,
-        )
+        # Not a copy of the model, which would take along what was looked up in it.
+        as_before = {field: getattr(self, field) for field in type(self).model_fields}
+        return Observed(**{**as_before, "found": (*kept, *new)})
 
     @cached_property
     def _places(self) -> Mapping[str, list[Found]]:

@@ -1,4 +1,4 @@
-"""Room for new federated credentials on identities that hold as many as they may already.
+"""Room for new federated credentials, and for new role assignments, where there are as many as there may be already.
 
 A new credential is made before the old one goes, where there is room for both. Where there is none, an old one of the
 same workload has to go first; else one that is to be pruned anyway; else the new one is held.
@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from . import naming
 from .changes import Action, Change
 from .observed import Observed
-from .resources import FederatedIdentityCredential, Resource
+from .resources import FederatedIdentityCredential, Resource, RoleAssignment
 from .trust import Status, Trust
 
 _LIMIT = naming.MAX_FEDERATED_CREDENTIALS
@@ -45,7 +45,9 @@ class Room:
         self.first: dict[str, FederatedIdentityCredential] = {}
         """By the key of a new credential, the one that goes before it is made."""
         self.full: dict[str, str] = {}
-        """By the key of a new credential for which there is no room, what to tell."""
+        """By the key of a new credential, or role assignment, for which there is no room, what to tell."""
+        missing = list(missing)
+        self._count_roles(observed, [one for one in missing if isinstance(one, RoleAssignment)])
         held = Counter(
             found.resource.place for found in observed.found if isinstance(found.resource, FederatedIdentityCredential)
         )
@@ -58,6 +60,15 @@ class Room:
         for place, credentials in new.items():
             if held[place] + len(credentials) > _LIMIT:
                 self._find_room(credentials, _LIMIT - held[place], trust, prunable)
+
+    def _count_roles(self, observed: Observed, new: list[RoleAssignment]) -> None:
+        """A subscription's assignments are counted whoever made them (Azure RBAC limits)."""
+        held, free = observed.role_assignments, max(naming.MAX_ROLE_ASSIGNMENTS - observed.role_assignments, 0)
+        for assignment in sorted(new, key=lambda one: one.key)[free:]:
+            self.full[assignment.key] = (
+                f"the subscription holds {held:,} of {naming.MAX_ROLE_ASSIGNMENTS:,} role assignments, and "
+                f"{len(new):,} more are wanted: set authorization: access-policy on some vaults, or take others away"
+            )
 
     def _find_room(
         self,

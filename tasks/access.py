@@ -39,7 +39,8 @@ async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Ob
         if role not in naming.BUILT_IN_ROLES:
             names[await _role_id(clients, role)] = role
     found = []
-    for item in await assignments(clients):
+    everything = await assignments(clients)
+    for item in everything:
         vault = scopes.get((item.scope or "").lower())
         if vault is not None:
             role_id = (item.role_definition_id or "").rpartition("/")[2]
@@ -52,7 +53,7 @@ async def observe(clients: Clients, fleet: Fleet, *, beyond: bool = False) -> Ob
             )
             name = naming.role_assignment_name(item.scope or "", item.principal_id or "", role_id)
             found.append(Found(resource=assignment, ours=(item.name or "").lower() == name))
-    return Observation(found=tuple(found))
+    return Observation(found=tuple(found), role_assignments=len(everything))
 
 
 async def assignments(clients: Clients, principal_id: str = "") -> list[AzureAssignment]:

@@ -179,3 +179,22 @@ def test_in_a_world_half_there_only_the_rest_is_created() -> None:
     created = kinds(plan(fleet, half))
     assert {"cluster", "webhook", "vault", "application"}.isdisjoint(created)
     assert "service-principal" in created
+
+
+@pytest.mark.parametrize(("held_already", "fits"), [(0, 2), (3998, 2), (3999, 1), (4000, 0), (4100, 0)])
+def test_role_assignments_beyond_what_a_subscription_takes_are_held_and_the_others_made(
+    held_already: int, fits: int
+) -> None:
+    fleet = a_fleet(vaults=[vault(authorization="rbac")], identities=[application(), application("bot")])
+    world = without(as_wanted(fleet), "role-assignment")
+    planned = plan(fleet, world.model_copy(update={"role_assignments": held_already}))
+    roles = [change for change in planned.changes if change.resource.kind == "role-assignment"]
+    assert len(roles) == fits
+    full = [hold for hold in planned.holds if hold.key.startswith("role-assignment:") and hold.mistake]
+    assert len(full) == 2 - fits
+    assert all(f"the subscription holds {held_already:,} of 4,000 role assignments" in hold.reason for hold in full)
+
+
+def test_where_nothing_is_missing_a_full_subscription_holds_nothing() -> None:
+    fleet = a_fleet(vaults=[vault(authorization="rbac")])
+    assert plan(fleet, as_wanted(fleet).model_copy(update={"role_assignments": 4000})).is_empty

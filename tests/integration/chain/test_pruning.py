@@ -222,3 +222,8 @@ async def test_principals_are_looked_up_by_the_thousand(story: Story) -> None:
     assert seen.vanished == tuple(ids)
     paths = [entry.path for entry in story.cloud.journal.entries[asked:]]
     assert len([path for path in paths if path.endswith("/getByIds")]) == 2
+
+
+async def test_role_assignments_are_counted_whoever_made_them(story: Story) -> None:
+    there = story.cloud.simulator.simulation.azure.role_assignments
+    assert (await story.cloud.observe(story.fleet)).role_assignments == len(there) > 0
