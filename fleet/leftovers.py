@@ -211,8 +211,8 @@ class _Rest:
             "whom it trusts, and what it may do, outlive the fleet file",
         )
         held_by = self.trust.unwanted_on(kind, resource.identity)
-        if found.adopted:  # its credentials are leftovers of their own, and those of others stay with it
-            return leftover
+        if found.adopted:  # its credentials are leftovers of their own and are read first; those of others stay with it
+            return replace(leftover, group=f"identity:{resource.identity}")
         if foreign := next((each for each in held_by if each.status is Status.FOREIGN), None):
             advice = (
                 f"it has a federated credential of somebody else's, {foreign.resource.name}: delete that by hand first"

@@ -192,6 +192,8 @@ def shown(value: Any) -> str:
         return str(value.value)
     if isinstance(value, Container):
         return f"{value.name} ({value.image})"
+    if isinstance(value, dict) and {"name", "image"} <= value.keys():  # a container of a plan that was written down
+        return f"{value['name']} ({value['image']})"
     if isinstance(value, tuple | list):
         return ", ".join(shown(item) for item in value)
     return str(value)

@@ -10,6 +10,7 @@ from fleet import naming
 from fleet.changes import Action, Change, Plan
 from fleet.findings import Finding
 from fleet.observed import Found, Observed
+from fleet.outline import outline
 from fleet.plan import plan
 from fleet.resources import FederatedIdentityCredential
 from fleet.spec import Fleet
@@ -148,6 +149,25 @@ def test_what_was_adopted_is_released_after_what_it_trusts_by_our_doing() -> Non
     assert release.action is Action.RELEASE
     (trust,) = (key for key in deleted(planned) if key.startswith("federated-credential:old"))
     assert set(release.after) == {trust, "access-policy:old/vault"}
+
+
+def test_what_is_released_is_read_after_all_that_it_trusted() -> None:
+    """Its name is now that of an identity of another kind, which is read with the only workload that has it."""
+    a, b = workload("a", identity="old"), workload("b", identity="old")
+    deployed = {**a, "deployment": deployment("of-a")}
+    before = {"identities": [application(), application("old")], "workloads": [workload(), deployed, b]}
+    now = {"identities": [application(), managed("old")], "workloads": [workload(), a]}
+    fleet, observed = both(now=now, before=before)
+    adopted = empty(
+        found=tuple(
+            found.model_copy(update={"adopted": True}) if found.resource.key == "application:old" else found
+            for found in observed.found
+        )
+    )
+    read = [change.key for group in outline(plan(fleet, adopted, prune=True)) for change in group.changes]
+    trusts = [key for key in read if key.startswith("federated-credential:old/one-space-")]
+    assert len(trusts) == 2
+    assert all(read.index(key) < read.index("application:old") for key in trusts)
 
 
 @pytest.mark.parametrize("owner", [None, OTHER_FLEET], ids=["nobody's", "another fleet's"])

@@ -189,3 +189,9 @@ def test_what_is_released_says_that_it_stays() -> None:
     fleet = a_fleet()
     planned = plan_teardown(fleet, changed(as_wanted(fleet), "application", adopted=True))
     assert "↩ release application app  was there before the fleet, and stays\n" in printed(planned)
+
+
+def test_a_container_reads_the_same_once_a_plan_was_written_down() -> None:
+    planned = plan(a_fleet(), empty())
+    assert "containers       main (image:1)\n" in printed(planned)
+    assert printed(Plan.model_validate_json(planned.model_dump_json())) == printed(planned)
