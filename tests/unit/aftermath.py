@@ -37,6 +37,15 @@ def applied(observed: Observed, changes: Iterable[Change], generation: str = "ne
     return observed
 
 
+def brings_to_light(observed: Observed, changes: Iterable[Change]) -> bool:
+    """Whether what hangs on an object counts only after these changes: it is just being adopted, or recovered."""
+    return any(
+        change.action is Action.RECOVER
+        or (not change.takes_away and (found := observed.find(change.resource)) is not None and not found.ours)
+        for change in changes
+    )
+
+
 def as_seen(observed: Observed) -> Observed:
     """The world as its links see it, however its objects came to be."""
     return with_found(

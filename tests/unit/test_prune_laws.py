@@ -13,7 +13,7 @@ from fleet.spec import Fleet
 from fleet.stages import after_proof, before_proof
 from fleet.wanted import wanted
 
-from .aftermath import applied, find
+from .aftermath import applied, brings_to_light, find
 from .remnants import is_foreign, littered
 from .test_plan_laws import in_order, picture
 from .worlds import SOME
@@ -23,12 +23,12 @@ Situation = tuple[Fleet, Observed]
 
 @given(littered(), SOME)
 def test_after_a_plan_is_applied_nothing_is_left_to_change(situation: Situation, prune: bool) -> None:
-    """What hangs on an object that is just being adopted is ours from then on: it is the next plan's to prune."""
+    """What hangs on an object that is just being adopted, or recovered, is the next plan's to prune."""
     fleet, observed = situation
     planned = plan(fleet, observed, prune=prune)
     after = applied(observed, planned.changes)
     again = plan(fleet, after, prune=prune)
-    if any((found := observed.find(change.resource)) and not found.ours for change in planned.changes):
+    if brings_to_light(observed, planned.changes):
         assert all(change.takes_away for change in again.changes)
         again = plan(fleet, applied(after, again.changes), prune=prune)
     assert again.changes == ()

@@ -32,7 +32,7 @@ from fleet.spec import Fleet
 from fleet.stages import after_proof, before_proof
 from fleet.wanted import wanted
 
-from .aftermath import applied, find, is_it, taken_away, with_found
+from .aftermath import applied, brings_to_light, find, is_it, taken_away, with_found
 from .remnants import BY_HAND, is_foreign
 from .worlds import SOME, as_wanted, drifts, empty, fleets, foreign, unseen
 
@@ -119,14 +119,10 @@ class LongTime(RuleBasedStateMachine):
 
     @rule(prune=SOME)
     def a_run_comes_to_its_end(self, prune: bool) -> None:
-        before, adopting = self.world, False
-        planned = plan(self.fleet, self.world, prune=prune)
-        for change in planned.changes:
-            found = before.find(change.resource) if not change.takes_away else None
-            adopting = adopting or (found is not None and not found.ours)
+        before, planned = self.world, plan(self.fleet, self.world, prune=prune)
         self._apply(planned.changes)
         again = plan(self.fleet, self.world, prune=prune)
-        if adopting:  # what hangs on the adopted is ours from now on
+        if brings_to_light(before, planned.changes):
             assert all(change.takes_away for change in again.changes)
             self._apply(again.changes)
             again = plan(self.fleet, self.world, prune=prune)
