@@ -66,7 +66,8 @@ def test_every_command_of_the_readme_does_what_it_says(checkout: Path) -> None:
     promised = re.search(r"```text\n(proven .*?)\n```", README)
     assert promised is not None
     assert promised.group(1) in printed["make demo"]
-    assert "has ended" in printed["make stop"]
+    assert printed["make stop"] == "The simulator has ended.\nThe Prefect server has ended.\n"
+    assert not list((checkout / "home").glob("**/prefect-server.json")), "a server that make stop does not know of"
     tree = re.search(r"```text\n(├── .*?)```", README, flags=re.DOTALL)
     assert tree is not None
     assert any(tree.group(1) in outcome.stdout for _, outcome in told)
